@@ -1,0 +1,137 @@
+/*
+ * http.h - libmicrohttpd inside the libuv loop thread.
+ *
+ * One thread serves everything short. A handler runs when the request is complete (headers and body); it answers at
+ * once or later, always exactly once, always on the loop thread. Slow work never runs here: it is a row for a worker.
+ */
+#ifndef STEWARD_HTTP_H
+#define STEWARD_HTTP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "steward/err.h"
+#include "steward/mem.h"
+
+struct http_server;
+struct http_request;
+
+/* ---- server ---- */
+struct http_options {
+    const char *address; /* "127.0.0.1" or "::1" or "0.0.0.0" */
+    uint16_t port;       /* 0: the kernel chooses */
+    unsigned connection_limit, connections_per_ip;
+    size_t connection_memory_bytes;    /* header pool of a connection */
+    int64_t receive_deadline_ms;       /* absolute, from the first byte to the end of the body */
+    int64_t answer_deadline_ms;        /* then 503; a handler may lengthen it with http_extend() */
+    const char *const *allowed_hosts;  /* Host allow-list without port, NULL-terminated; NULL: any */
+    bool is_lint_strict;               /* refuse what smuggling needs (security.md S30) before routing */
+    size_t body_limit_bytes;           /* default; see on_headers */
+    /* Optional: called when the headers are complete and before the body is read. Returns the body limit in bytes for
+       this request; larger bodies are answered 413 without being read. */
+    size_t (*on_headers)(struct http_request *rq, void *context);
+    /* Called when the request is complete. Must lead to exactly one http_respond…() on the loop thread. */
+    void (*on_request)(struct http_request *rq, void *context);
+    void *context;
+};
+MUST_USE enum err_code http_server_open(uv_loop_t *loop, const struct http_options *options,
+                                        struct http_server **out, struct err *e);
+uint16_t http_server_port(const struct http_server *server);
+/* Stops accepting; open requests may finish. */
+void http_server_quiesce(struct http_server *server);
+size_t http_server_open_requests(const struct http_server *server);
+/* Answers what is suspended with 503, stops and frees; loop thread only. NULL is fine. */
+void http_server_close(struct http_server *server);
+
+/* ---- request: everything borrowed, valid until the response was sent ---- */
+const char *http_method(const struct http_request *rq);
+const char *http_raw_uri(const struct http_request *rq);  /* as on the wire: path and query, undecoded */
+const char *http_raw_path(const struct http_request *rq); /* the wire path without the query */
+const char *http_raw_query(const struct http_request *rq); /* "" when none */
+const char *http_path(const struct http_request *rq);     /* percent-decoded; never holds NUL */
+const char *http_header(const struct http_request *rq, const char *name); /* first value or NULL */
+/* Calls visit for every header in arrival order. */
+void http_headers(const struct http_request *rq, void (*visit)(void *context, const char *name, const char *value),
+                  void *context);
+const char *http_query(const struct http_request *rq, const char *name); /* decoded, first; NULL when absent */
+size_t http_query_count(const struct http_request *rq);
+bool http_query_at(const struct http_request *rq, size_t i, const char **name, const char **value);
+const char *http_body(const struct http_request *rq, size_t *n); /* never NULL; NUL-terminated */
+const char *http_peer(const struct http_request *rq);            /* "127.0.0.1" */
+const char *http_request_id(const struct http_request *rq);      /* X-Request-Id given or made */
+struct arena *http_arena(struct http_request *rq);               /* lives as long as the request */
+int64_t http_started_us(const struct http_request *rq);          /* clock_mono_us() of the first byte */
+void http_set_user(struct http_request *rq, void *user);         /* the handler's own per-request state */
+void *http_user(const struct http_request *rq);
+/* Called once when the request ends for any reason (answered or the client went away); frees the user state. */
+void http_on_end(struct http_request *rq, void (*end)(struct http_request *rq, void *user));
+/* Moves the answer deadline (long polls): milliseconds from now. */
+void http_extend(struct http_request *rq, int64_t ms);
+bool http_is_client_gone(const struct http_request *rq);
+
+/* ---- response: headers first, then exactly one respond ---- */
+void http_set_header(struct http_request *rq, const char *name, const char *value); /* copies; replaces */
+void http_add_header(struct http_request *rq, const char *name, const char *value); /* copies; repeats */
+/* Copies the body. type may be NULL when n is 0. HEAD answers are cut by the server. Compresses with gzip above 1 KiB
+   when the client accepts it and the type is text or JSON. */
+void http_respond(struct http_request *rq, int status, const char *type, const void *body, size_t n);
+/* Takes the body (free()d later). */
+void http_respond_take(struct http_request *rq, int status, const char *type, char *body, size_t n);
+/* Sends a file or a part of it (descriptor is closed by the server). */
+void http_respond_fd(struct http_request *rq, int status, const char *type, int fd, uint64_t offset, uint64_t n);
+/* application/json of a value (borrowed); ?pretty indents. */
+void http_respond_json(struct http_request *rq, int status, const json_t *value);
+
+/* ---- problem+json (RFC 9457) ---- */
+struct problem {
+    int status;
+    const char *code;   /* stable slug; the type is "/problems/<code>" */
+    const char *title;  /* NULL: the status' words */
+    const char *detail; /* one sentence: what and what to do */
+    json_t *errors;     /* borrowed list of {pointer, code, detail}; NULL: none */
+    json_t *extra;      /* borrowed object whose members are added; NULL: none */
+    bool is_retryable;
+    int retry_after_s;  /* 0: no header */
+};
+void http_problem(struct http_request *rq, const struct problem *p);
+/* The usual case: an error value becomes a problem (5xx hide the detail and log it with the request id). */
+void http_problem_err(struct http_request *rq, const struct err *e);
+
+/* ---- server-sent events ---- */
+struct sse_stream; /* one connected client; owned by the server */
+/* Answers 200 text/event-stream and keeps the connection. on_writable is called on the loop thread whenever the client
+   took everything given so far; on_close once when it is gone (also for slowness: a write stalled for 30 s). */
+struct sse_options {
+    void (*on_writable)(struct sse_stream *s, void *user);
+    void (*on_close)(struct sse_stream *s, void *user);
+    void *user;
+    int64_t heartbeat_ms; /* comment line when idle; 0: 15 s */
+};
+struct sse_stream *http_respond_sse(struct http_request *rq, const struct sse_options *options);
+/* Queues bytes of whole frames (copied). Returns the number of bytes now waiting to be taken. */
+size_t sse_write(struct sse_stream *s, const char *frames, size_t n);
+size_t sse_pending(const struct sse_stream *s);
+void sse_close(struct sse_stream *s);
+
+/* ---- router: a table of routes becomes a matcher ---- */
+struct route_match {
+    size_t route;            /* index into the table given to router_new */
+    const char *params[6];   /* decoded values of {…} in order of appearance (in the request's arena) */
+    size_t n_params;
+};
+struct router;
+struct router_entry {
+    const char *method; /* "GET" */
+    const char *path;   /* "/configs/{name}/versions/{n}"; a literal segment wins over {…}; "{rest...}" takes the rest */
+};
+struct router *router_new(const struct router_entry *entries, size_t count);
+void router_free(struct router *r);
+enum router_verdict { ROUTER_FOUND, ROUTER_NOT_FOUND, ROUTER_METHOD_NOT_ALLOWED };
+/* HEAD matches GET. On METHOD_NOT_ALLOWED, allow (size bytes) gets "GET, POST". path is the raw wire path. */
+enum router_verdict router_match(const struct router *r, const char *method, const char *raw_path,
+                                 struct route_match *match, struct arena *arena, char *allow, size_t size);
+
+#endif
