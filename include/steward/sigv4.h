@@ -1,7 +1,7 @@
 /*
  * sigv4.h - AWS Signature Version 4: one canonicaliser for signing (client) and verifying (simulator, triggers).
  *
- * Facts: the published signing test suite of AWS (tests/unit/data/sigv4). Pure: no clock, no I/O.
+ * Facts: the published signing test suite of AWS (tests/data/sigv4). Pure: no clock, no I/O.
  */
 #ifndef STEWARD_SIGV4_H
 #define STEWARD_SIGV4_H
@@ -25,7 +25,9 @@ struct sigv4_request {
     size_t n_headers;
     const void *body;
     size_t body_n;
-    const char *payload_hash; /* value to use instead of sha256(body) ("UNSIGNED-PAYLOAD", …); NULL: compute */
+    /* Value to use instead of sha256(body): when signing "UNSIGNED-PAYLOAD", …; when verifying the hash of a body that the
+       caller has read elsewhere. NULL: compute. */
+    const char *payload_hash;
 };
 
 struct sigv4_scope {
@@ -42,7 +44,8 @@ struct sigv4_credentials {
    included, but not authorization. authorization gets the header's value. */
 void sigv4_sign(const struct sigv4_request *rq, const struct sigv4_scope *scope,
                 const struct sigv4_credentials *credentials, int64_t time_s, struct buf *authorization);
-/* The presigned-URL form: appends the X-Amz-… query parameters (signature last) to query. */
+/* The presigned-URL form: appends the X-Amz-… parameters (signature last) to query, which holds the request's own query
+   (rq->query is not read). S3 without a payload_hash: UNSIGNED-PAYLOAD. */
 void sigv4_presign(const struct sigv4_request *rq, const struct sigv4_scope *scope,
                    const struct sigv4_credentials *credentials, int64_t time_s, int64_t expires_s,
                    struct buf *query);
@@ -67,7 +70,9 @@ struct sigv4_verified {
     int64_t signed_at_s;
     char detail[1024]; /* for the error reply: canonical string on a mismatch, times when expired */
 };
-/* lookup returns the secret of a key id, or NULL. window_s: how far the date may lie from now_s (both directions). */
+/* lookup returns the secret of a key id, or NULL. window_s: how far the date may lie from now_s (both directions; a presigned
+   request lives for its own X-Amz-Expires instead). A hash announced in x-amz-content-sha256 must be that of the body;
+   UNSIGNED-PAYLOAD and STREAMING-… are taken from S3 clients only. The caller checks region and service of the scope. */
 enum sigv4_verdict sigv4_verify(const struct sigv4_request *rq, const char *(*lookup)(void *context, const char *key_id),
                                 void *context, int64_t now_s, int64_t window_s, struct sigv4_verified *out);
 
