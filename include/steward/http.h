@@ -19,22 +19,35 @@
 struct http_server;
 struct http_request;
 
+struct http_header_pair {
+    const char *name;
+    const char *value;
+};
+
 /* ---- server ---- */
-struct http_options {
+struct http_options { /* zero means the default named here; pointers must outlive the server */
     const char *address; /* "127.0.0.1" or "::1" or "0.0.0.0" */
     uint16_t port;       /* 0: the kernel chooses */
-    unsigned connection_limit, connections_per_ip;
-    size_t connection_memory_bytes;    /* header pool of a connection */
-    int64_t receive_deadline_ms;       /* absolute, from the first byte to the end of the body */
-    int64_t answer_deadline_ms;        /* then 503; a handler may lengthen it with http_extend() */
+    unsigned connection_limit;         /* 12,000 */
+    unsigned connections_per_ip;       /* 0: no limit of its own */
+    size_t connection_memory_bytes;    /* header pool of a connection; 16 KiB */
+    int64_t receive_deadline_ms;       /* absolute, from the first byte to the end of the body; 10 s, then 408 */
+    int64_t answer_deadline_ms;        /* 30 s, then 503; a handler may lengthen it with http_extend() */
+    int64_t idle_deadline_ms;          /* a kept-alive connection without a request is closed after it; 60 s */
+    int64_t send_stall_ms;             /* a stalled writer is closed after it; 30 s */
+    size_t uri_limit_bytes;            /* 4 KiB, then 414 */
+    const struct http_header_pair *default_headers; /* put on every response unless it sets its own; ends with a NULL name */
     const char *const *allowed_hosts;  /* Host allow-list without port, NULL-terminated; NULL: any */
     bool is_lint_strict;               /* refuse what smuggling needs (security.md S30) before routing */
-    size_t body_limit_bytes;           /* default; see on_headers */
+    size_t body_limit_bytes;           /* 1 MiB; see on_headers */
     /* Optional: called when the headers are complete and before the body is read. Returns the body limit in bytes for
-       this request; larger bodies are answered 413 without being read. */
+       this request; larger bodies are answered 413 without being read. It may answer at once (401, 404, …): the body is
+       then never read, the connection closes after the answer, and on_request is not called. */
     size_t (*on_headers)(struct http_request *rq, void *context);
     /* Called when the request is complete. Must lead to exactly one http_respond…() on the loop thread. */
     void (*on_request)(struct http_request *rq, void *context);
+    /* Optional: called once per request when it ends, whoever answered it (access log, metrics). See http_status(). */
+    void (*on_done)(struct http_request *rq, void *context);
     void *context;
 };
 MUST_USE enum err_code http_server_open(uv_loop_t *loop, const struct http_options *options,
@@ -43,7 +56,11 @@ uint16_t http_server_port(const struct http_server *server);
 /* Stops accepting; open requests may finish. */
 void http_server_quiesce(struct http_server *server);
 size_t http_server_open_requests(const struct http_server *server);
-/* Answers what is suspended with 503, stops and frees; loop thread only. NULL is fine. */
+/*
+ * Answers what is suspended with 503, stops and frees; loop thread only, never from inside a handler. NULL is fine. The
+ * memory goes when the loop has closed the handles: run the loop once more before uv_loop_close(). A handler that still
+ * owes an answer may give it later; the answer is dropped.
+ */
 void http_server_close(struct http_server *server);
 
 /* ---- request: everything borrowed, valid until the response was sent ---- */
@@ -66,20 +83,32 @@ struct arena *http_arena(struct http_request *rq);               /* lives as lon
 int64_t http_started_us(const struct http_request *rq);          /* clock_mono_us() of the first byte */
 void http_set_user(struct http_request *rq, void *user);         /* the handler's own per-request state */
 void *http_user(const struct http_request *rq);
-/* Called once when the request ends for any reason (answered or the client went away); frees the user state. */
+/*
+ * Called once when the request ends for any reason (answered or the client went away); frees the user state. It never
+ * runs while on_request's answer is still owed: a request that was answered 503 by the deadline, or whose client left,
+ * stays valid (headers included) until the handler has responded; that response is dropped.
+ */
 void http_on_end(struct http_request *rq, void (*end)(struct http_request *rq, void *user));
 /* Moves the answer deadline (long polls): milliseconds from now. */
 void http_extend(struct http_request *rq, int64_t ms);
+/* True when nobody waits for the answer any more (looked at about twice a second while the request waits). */
 bool http_is_client_gone(const struct http_request *rq);
+bool http_is_answered(const struct http_request *rq);
+int http_status(const struct http_request *rq);          /* of the answer; 0 before, and when the client left first */
+uint64_t http_sent_bytes(const struct http_request *rq); /* length of the answer's body */
 
 /* ---- response: headers first, then exactly one respond ---- */
+/* Control bytes in a value become blanks, so no reflected text can start a header of its own. An empty value removes
+   the header, a default one included. */
 void http_set_header(struct http_request *rq, const char *name, const char *value); /* copies; replaces */
 void http_add_header(struct http_request *rq, const char *name, const char *value); /* copies; repeats */
 /* Copies the body. type may be NULL when n is 0. HEAD answers are cut by the server. Compresses with gzip above 1 KiB
-   when the client accepts it and the type is text or JSON. */
+   when the client accepts it and the type is text or JSON. JSON is indented when the query has ?pretty. */
 void http_respond(struct http_request *rq, int status, const char *type, const void *body, size_t n);
 /* Takes the body (free()d later). */
 void http_respond_take(struct http_request *rq, int status, const char *type, char *body, size_t n);
+/* A body that outlives the server (compiled-in files): neither copied nor compressed. */
+void http_respond_static(struct http_request *rq, int status, const char *type, const void *body, size_t n);
 /* Sends a file or a part of it (descriptor is closed by the server). */
 void http_respond_fd(struct http_request *rq, int status, const char *type, int fd, uint64_t offset, uint64_t n);
 /* application/json of a value (borrowed); ?pretty indents. */
@@ -110,10 +139,12 @@ struct sse_options {
     void *user;
     int64_t heartbeat_ms; /* comment line when idle; 0: 15 s */
 };
+/* on_close comes exactly once for every stream, also for one that never got going. */
 struct sse_stream *http_respond_sse(struct http_request *rq, const struct sse_options *options);
 /* Queues bytes of whole frames (copied). Returns the number of bytes now waiting to be taken. */
 size_t sse_write(struct sse_stream *s, const char *frames, size_t n);
 size_t sse_pending(const struct sse_stream *s);
+/* Ends the stream after what is pending; on_close follows later, from the loop. */
 void sse_close(struct sse_stream *s);
 
 /* ---- router: a table of routes becomes a matcher ---- */

@@ -52,6 +52,8 @@ char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnul
 char *arena_strndup(struct arena *a, const char *s, size_t n) __attribute__((returns_nonnull));
 char *arena_printf(struct arena *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), returns_nonnull));
+/* Empty again, but keeps one ordinary block for the next use. */
+void arena_reset(struct arena *a);
 void arena_done(struct arena *a); /* frees everything; the arena is empty and usable again */
 #define AUTO_ARENA __attribute__((cleanup(arena_done)))
 

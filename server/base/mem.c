@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ARENA_FIRST_BYTES 1024 /* ten thousand idle streams hold one each */
 #define ARENA_BLOCK_BYTES 4096
 
 struct arena_block {
@@ -93,7 +94,8 @@ void *arena_alloc(struct arena *a, size_t size)
     void *p;
 
     if (!b || b->size - b->used < need) {
-        size_t room = need > ARENA_BLOCK_BYTES ? need : ARENA_BLOCK_BYTES;
+        size_t usual = b ? ARENA_BLOCK_BYTES : ARENA_FIRST_BYTES;
+        size_t room = need > usual ? need : usual;
 
         b = xmalloc(sizeof *b + room);
         b->next = a->head;
@@ -138,6 +140,27 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     (void) vsnprintf(text, (size_t) n + 1, fmt, again);
     va_end(again);
     return text;
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_block *keep = NULL;
+
+    while (a->head) {
+        struct arena_block *b = a->head;
+
+        a->head = b->next;
+        if (!keep && b->size <= ARENA_BLOCK_BYTES)
+            keep = b;
+        else
+            free(b);
+    }
+    if (keep) {
+        keep->next = NULL;
+        keep->used = 0;
+    }
+    a->head = keep;
+    a->used_bytes = 0;
 }
 
 void arena_done(struct arena *a)
