@@ -151,6 +151,8 @@ CREATE TABLE steps (
     intent_request json,
     sends        integer NOT NULL DEFAULT 0,
     last_mark_at timestamptz,
+    ambiguous_at timestamptz,       -- mark of the last send whose outcome is not known for certain
+    spent        integer NOT NULL DEFAULT 0,   -- sends that may have bought something, over all attempts (the fuse)
     baseline     text,              -- newest sibling known before the first mark (solution versions)
     failures     integer NOT NULL DEFAULT 0,   -- consecutive, for the backoff
     -- what is known

@@ -1,0 +1,122 @@
+/*
+ * step.h - the pure core: what to do next with one step.
+ *
+ * Plain fixed-size structs, no I/O, clock, allocation or randomness. The worker executes the commands in production and
+ * the deterministic simulation executes the same ones. Times are the database's, in milliseconds.
+ *
+ * The create protocol (docs/engine.md): look first; MARK commits the intent before anything is sent; SEND is dated with the
+ * mark's time, so a late call of a paused worker is dead; an outcome that is not certain is looked up, never repeated blindly;
+ * where names are not proven unique, a negative look counts only after Q, the quiescence time.
+ */
+#ifndef STEWARD_STEP_H
+#define STEWARD_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "steward/machine.h"
+
+enum op { OP_NONE, OP_CREATE, OP_UPDATE };
+
+/* What a look found, already judged against what is wanted (decide.h). */
+enum seen {
+    SEEN_ABSENT,      /* nothing there (for per-run kinds: nothing current) */
+    SEEN_STALE,       /* per-run: what is there is not current: make a new one */
+    SEEN_IN_PROGRESS, /* being created, updated, started or stopped */
+    SEEN_MATCHES,     /* ACTIVE, as wanted */
+    SEEN_CURRENT,     /* per-run: an ACTIVE one of somebody's is current: nothing to do */
+    SEEN_NO_INPUT,    /* an import or batch job without data: nothing to do */
+    SEEN_DIFFERS,     /* ACTIVE, differs in fields that can be changed in place */
+    SEEN_CONFLICT,    /* differs in what cannot be changed, or belongs to somebody else */
+    SEEN_FAILED,      /* CREATE FAILED */
+    SEEN_STOPPED,     /* CREATE STOPPED */
+    SEEN_DELETING,
+    SEEN_COUNT
+};
+
+struct step {
+    enum step_state state;
+    enum intent_state intent;
+    enum op op;               /* of the intent */
+    bool is_per_run;
+    bool needs_quiescence;    /* uniqueness of the name is not proven */
+    bool is_cancelled;        /* the run's cancel was committed */
+    bool is_ours;             /* what we look at was made by this step (its intent was saved, or found under our name) */
+    int attempt, max_attempts;
+    int sends;
+    int failures;             /* consecutive, for the backoff */
+    int64_t last_mark_ms;
+    int64_t ambiguous_ms;     /* mark of the last send with an uncertain outcome; 0: none */
+    int64_t quiescence_ms;    /* Q */
+    int64_t poll_ms;
+    uint32_t command_id;      /* of the command whose outcome is expected */
+};
+
+enum outcome_type {
+    OUT_CLAIMED,          /* a worker took the step: nothing has happened yet in this incarnation */
+    OUT_SEEN,             /* the look ended: seen */
+    OUT_LOOK_RETRY,       /* the look could not be made now (throttled, 5xx, timeout, credentials being refreshed) */
+    OUT_LOOK_REFUSED,     /* the look was refused for good */
+    OUT_MARKED,           /* the mark was committed: last_mark_ms, sends */
+    OUT_MARK_LOST,        /* the fence: another worker owns the step */
+    OUT_MARK_CANCELLED,
+    OUT_MARK_FUSE,        /* the fuse holds it: until_ms */
+    OUT_MARK_UNKNOWN,     /* the commit's own outcome is unknown */
+    OUT_PREPARE_FAILED,   /* the request could not be built (a reference is missing) */
+    OUT_SENT_OK,          /* a definite YES with an ARN where there is one */
+    OUT_SENT_EXISTS,      /* definite NO: the name is taken */
+    OUT_SENT_BUSY,        /* definite NO: throttled, quota in progress, parent busy: later */
+    OUT_SENT_REFUSED,     /* definite NO for good: invalid, denied */
+    OUT_NOT_SENT,         /* definite NO: nothing left this machine, or the signature was too old */
+    OUT_SENT_UNKNOWN,     /* anything else */
+    OUT_COUNT
+};
+
+struct outcome {
+    enum outcome_type type;
+    uint32_t command_id;
+    enum seen seen;
+    int64_t until_ms;     /* OUT_MARK_FUSE */
+    int64_t mark_ms;      /* OUT_MARKED: when the mark was made */
+    int sends;            /* OUT_MARKED */
+};
+
+enum command_type {
+    CMD_NONE,   /* the outcome matched nothing: ignore it */
+    CMD_PROBE,  /* look */
+    CMD_MARK,   /* commit the intent for op (request included), then report OUT_MARKED… */
+    CMD_SEND,   /* send op, dated mark_ms */
+    CMD_SAVE,   /* commit: the intent had its effect; the step waits wait_ms */
+    CMD_WAIT,   /* commit: look again after wait_ms (+ up to jitter_ms) */
+    CMD_RETRY,  /* commit: a new attempt with a new name after wait_ms */
+    CMD_FAIL,   /* commit: failed */
+    CMD_CANCEL, /* commit: cancelled */
+    CMD_DONE,   /* commit: succeeded */
+    CMD_DROP    /* forget the step: somebody else owns it */
+};
+enum why {
+    WHY_NONE, WHY_IN_PROGRESS, WHY_DELETING, WHY_LOOK, WHY_BUSY, WHY_QUIESCENCE, WHY_VERIFY, WHY_FUSE, WHY_UNKNOWN_OUTCOME,
+    WHY_CONFLICT, WHY_FAILED, WHY_STOPPED, WHY_VANISHED, WHY_REFUSED, WHY_NAME_TAKEN, WHY_PREPARE, WHY_CURRENT, WHY_NO_INPUT,
+    WHY_MATCHES, WHY_LIST_LAG, WHY_COUNT
+};
+
+struct command {
+    enum command_type type;
+    uint32_t id;
+    enum op op;
+    enum why why;
+    bool is_refund;       /* with WAIT, FAIL: the last send was a definite NO: intent back to planned, fuse refunded */
+    bool is_found;        /* with WAIT, DONE, FAIL: what was seen is this step's: its ARN is saved */
+    bool is_ambiguous;    /* with WAIT: record last_mark as ambiguous */
+    int64_t mark_ms;      /* SEND */
+    int64_t wait_ms, jitter_ms;
+};
+
+/* The one decision. db_now_ms: the database's clock. */
+void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c);
+/* Name of a violated local invariant, or NULL. */
+const char *step_check(const struct step *s);
+/* Backoff before the n-th retry (n from 1): full jitter over min(cap, base 2^n). */
+int64_t step_backoff_ms(int failures);
+
+#endif

@@ -1,0 +1,265 @@
+/*
+ * step_next.c - the pure core of the engine.
+ *
+ * Called with what a step is and what just happened; answers with one command. It looks before it acts, acts at most once per
+ * mark, and treats every uncertain outcome as "maybe": only a look may settle it. Nothing here reads a clock, allocates or
+ * does I/O: the same object file runs in the deterministic simulation.
+ */
+#include "steward/step.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#define BACKOFF_BASE_MS 500
+#define BACKOFF_CAP_MS  60000
+#define UPDATE_TRIES    5
+#define EXISTS_TRIES    6 /* looks for a resource that must exist before "the name is taken elsewhere" */
+
+int64_t step_backoff_ms(int failures)
+{
+    int shift = failures < 0 ? 0 : failures > 7 ? 7 : failures;
+    int64_t ms = (int64_t) BACKOFF_BASE_MS << shift;
+
+    return ms < BACKOFF_CAP_MS ? ms : BACKOFF_CAP_MS;
+}
+
+const char *step_check(const struct step *s)
+{
+    if (s->intent == INTENT_MAYBE_SENT && s->sends <= 0)
+        return "maybe_sent without a send";
+    if (s->intent == INTENT_MAYBE_SENT && s->op == OP_NONE)
+        return "maybe_sent without an operation";
+    if (s->intent == INTENT_NONE && s->sends != 0)
+        return "sends without an intent";
+    if (s->attempt < 1 || s->attempt > s->max_attempts)
+        return "attempt out of range";
+    if (s->ambiguous_ms > s->last_mark_ms)
+        return "ambiguous after the last mark";
+    return NULL;
+}
+
+static void wait_for(struct command *c, enum why why, int64_t wait_ms, int64_t jitter_ms)
+{
+    c->type = CMD_WAIT;
+    c->why = why;
+    c->wait_ms = wait_ms;
+    c->jitter_ms = jitter_ms;
+}
+
+static void back_off(const struct step *s, struct command *c, enum why why)
+{
+    int64_t ms = step_backoff_ms(s->failures);
+
+    wait_for(c, why, ms / 2, ms);
+}
+
+static void fail(struct command *c, enum why why)
+{
+    c->type = CMD_FAIL;
+    c->why = why;
+}
+
+/* An effect is wanted: nothing is marked once the cancel is committed. */
+static void act(const struct step *s, struct command *c, enum op op)
+{
+    if (s->is_cancelled) {
+        c->type = CMD_CANCEL;
+        return;
+    }
+    if (op == OP_UPDATE && s->op == OP_UPDATE && s->intent == INTENT_SAVED && s->sends >= UPDATE_TRIES) {
+        fail(c, WHY_CONFLICT); /* accepted again and again, and never what was asked for */
+        return;
+    }
+    c->type = CMD_MARK;
+    c->op = op;
+}
+
+/* Nothing there. After an uncertain create, that is final only when no call of ours can land any more. */
+static void on_absent(const struct step *s, int64_t now, struct command *c)
+{
+    bool is_maybe = s->intent == INTENT_MAYBE_SENT && s->op == OP_CREATE;
+
+    if (s->op == OP_UPDATE || (s->op == OP_CREATE && s->intent == INTENT_SAVED)) {
+        fail(c, WHY_VANISHED);
+        return;
+    }
+    if (is_maybe && s->needs_quiescence && now < s->last_mark_ms + s->quiescence_ms) {
+        wait_for(c, WHY_QUIESCENCE, s->last_mark_ms + s->quiescence_ms - now, 0);
+        c->is_ambiguous = true;
+        return;
+    }
+    if (is_maybe && s->failures > 0 && s->failures < EXISTS_TRIES && !s->needs_quiescence &&
+        s->ambiguous_ms == 0) {
+        /* The service said "exists" and does not show it yet: its lists lag. */
+        back_off(s, c, WHY_LIST_LAG);
+        return;
+    }
+    if (is_maybe && s->failures >= EXISTS_TRIES && s->ambiguous_ms == 0) {
+        fail(c, WHY_NAME_TAKEN);
+        return;
+    }
+    act(s, c, OP_CREATE);
+}
+
+/* As wanted. After an update whose outcome was uncertain a late call may flip it back: verify once it is dead. */
+static void on_matches(const struct step *s, int64_t now, struct command *c)
+{
+    int64_t maybe_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
+
+    if (s->op == OP_UPDATE && maybe_ms > 0 && now < maybe_ms + s->quiescence_ms) {
+        wait_for(c, WHY_VERIFY, maybe_ms + s->quiescence_ms - now, 0);
+        c->is_ambiguous = s->intent == INTENT_MAYBE_SENT;
+        return;
+    }
+    c->type = CMD_DONE;
+    c->why = WHY_MATCHES;
+    c->is_found = true;
+}
+
+static void on_failed(const struct step *s, struct command *c)
+{
+    c->is_found = true;
+    if (s->is_per_run && s->is_ours && s->attempt < s->max_attempts && !s->is_cancelled) {
+        c->type = CMD_RETRY;
+        c->why = WHY_FAILED;
+        c->wait_ms = step_backoff_ms(s->attempt);
+        return;
+    }
+    fail(c, WHY_FAILED);
+}
+
+static void on_seen(const struct step *s, const struct outcome *o, int64_t now, struct command *c)
+{
+    switch (o->seen) {
+    case SEEN_ABSENT:
+    case SEEN_STALE:
+        on_absent(s, now, c);
+        return;
+    case SEEN_IN_PROGRESS:
+        wait_for(c, WHY_IN_PROGRESS, s->poll_ms, s->poll_ms / 8);
+        c->is_found = true;
+        return;
+    case SEEN_MATCHES:
+        on_matches(s, now, c);
+        return;
+    case SEEN_CURRENT:
+        c->type = CMD_DONE;
+        c->why = WHY_CURRENT;
+        c->is_found = true;
+        return;
+    case SEEN_NO_INPUT:
+        c->type = CMD_DONE;
+        c->why = WHY_NO_INPUT;
+        return;
+    case SEEN_DIFFERS:
+        act(s, c, OP_UPDATE);
+        return;
+    case SEEN_CONFLICT:
+        fail(c, WHY_CONFLICT);
+        return;
+    case SEEN_FAILED:
+        on_failed(s, c);
+        return;
+    case SEEN_STOPPED:
+        c->is_found = true;
+        if (s->is_cancelled)
+            c->type = CMD_CANCEL;
+        else
+            fail(c, WHY_STOPPED);
+        return;
+    case SEEN_DELETING:
+        wait_for(c, WHY_DELETING, s->poll_ms, s->poll_ms / 8);
+        return;
+    case SEEN_COUNT:
+        break;
+    }
+    abort();
+}
+
+/* The answer to a send. Every definite NO puts the intent back; the unknown stays "maybe" and is looked up. */
+static void on_sent(const struct step *s, const struct outcome *o, struct command *c)
+{
+    c->op = s->op;
+    switch ((int) o->type) {
+    case OUT_SENT_OK:
+        c->type = CMD_SAVE;
+        c->why = WHY_IN_PROGRESS;
+        c->wait_ms = s->poll_ms;
+        return;
+    case OUT_SENT_EXISTS:
+        back_off(s, c, WHY_LIST_LAG);
+        return;
+    case OUT_SENT_BUSY:
+        back_off(s, c, WHY_BUSY);
+        c->is_refund = true;
+        return;
+    case OUT_NOT_SENT:
+        back_off(s, c, WHY_UNKNOWN_OUTCOME);
+        c->is_refund = true;
+        return;
+    case OUT_SENT_REFUSED:
+        fail(c, WHY_REFUSED);
+        c->is_refund = true;
+        return;
+    case OUT_SENT_UNKNOWN:
+        back_off(s, c, WHY_UNKNOWN_OUTCOME);
+        c->is_ambiguous = true;
+        return;
+    default:
+        abort();
+    }
+}
+
+void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c)
+{
+    *c = (struct command){ .type = CMD_NONE, .id = s->command_id + 1, .op = OP_NONE };
+    assert(step_check(s) == NULL);
+    if (o->type != OUT_CLAIMED && o->command_id != s->command_id)
+        return;
+    switch (o->type) {
+    case OUT_CLAIMED:
+        /* Cancelled and certainly without effect in flight: no need to look. */
+        c->type = s->is_cancelled && s->intent != INTENT_MAYBE_SENT ? CMD_CANCEL : CMD_PROBE;
+        return;
+    case OUT_SEEN:
+        on_seen(s, o, db_now_ms, c);
+        return;
+    case OUT_LOOK_RETRY:
+        back_off(s, c, WHY_LOOK);
+        return;
+    case OUT_LOOK_REFUSED:
+        fail(c, WHY_REFUSED);
+        return;
+    case OUT_MARKED:
+        c->type = CMD_SEND;
+        c->op = s->op;
+        c->mark_ms = o->mark_ms;
+        return;
+    case OUT_MARK_LOST:
+    case OUT_MARK_UNKNOWN:
+        c->type = CMD_DROP; /* the next claim reads what was committed */
+        return;
+    case OUT_MARK_CANCELLED:
+        /* The committed cancel wins: nothing was sent for this mark. An older maybe stays to be looked up. */
+        c->type = s->intent == INTENT_MAYBE_SENT ? CMD_DROP : CMD_CANCEL;
+        return;
+    case OUT_MARK_FUSE:
+        wait_for(c, WHY_FUSE, o->until_ms > db_now_ms ? o->until_ms - db_now_ms : 1000, 1000);
+        return;
+    case OUT_PREPARE_FAILED:
+        fail(c, WHY_PREPARE);
+        return;
+    case OUT_SENT_OK:
+    case OUT_SENT_EXISTS:
+    case OUT_SENT_BUSY:
+    case OUT_SENT_REFUSED:
+    case OUT_NOT_SENT:
+    case OUT_SENT_UNKNOWN:
+        on_sent(s, o, c);
+        return;
+    case OUT_COUNT:
+        break;
+    }
+    abort();
+}
