@@ -60,12 +60,15 @@ struct plan {
 
 /*
  * options (may be NULL): {"solutions": [name, …], "mode": "full"|"update", "import": "ifNewer"|"force"|"skip", "batch": bool,
- * "jobs": [index, …], "datasets": [type, …]}. ERR_INVALID when they name what the file does not have, or when a setting
+ * "jobs": ["0", …], "datasets": [type, …]}. ERR_INVALID when they name what the file does not have, or when a setting
  * that the plan needs (bucket, role) is nowhere given. The file must outlive the plan.
  */
 MUST_USE enum err_code plan_build(const struct parameter_file *f, const struct plan_settings *settings,
                                   enum run_kind kind, const json_t *options, struct plan *out, struct err *e);
 void plan_done(struct plan *p);
+
+/* Options of the runs that a schedule of the file starts: {"solutions": […], "jobs": […]}. Caller owns. */
+json_t *plan_schedule_options(const struct file_schedule *s);
 
 /* Rows for the steps table: [{"id","ordinal","kind","verb","name","resource_key","pointer","request","tags","refs","options",
    "blocked_by","needs":[ordinal,…]}, …]; fresh step ids. Caller owns. */

@@ -1,7 +1,8 @@
 /*
  * decide.c - judging what a look found.
  *
- * The rules of the AWS solution on when a job or version is current, and what counts as a difference.
+ * The rules of the AWS solution on when a job or version is current, and what counts as a
+ * difference.
  */
 #include "steward/decide.h"
 
@@ -94,7 +95,8 @@ static bool is_same_avro(const json_t *desired, const json_t *observed)
     return a && b && json_equal(a, b);
 }
 
-/* Wanted as far as given: every member of a desired object must be there and fit; depth is bounded by the parser. */
+/* Wanted as far as given: every member of a desired object must be there and fit; depth is bounded
+ * by the parser. */
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the parser's depth limit of 32
 static bool fits(const json_t *desired, const json_t *observed)
 {

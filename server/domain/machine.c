@@ -33,10 +33,10 @@ static const struct {
     [STEP_CANCELLED] = { "cancelled", 0 },
 };
 
-static const char *const intent_names[INTENT_STATE_COUNT] = {
-    [INTENT_NONE] = "none", [INTENT_PLANNED] = "planned", [INTENT_MAYBE_SENT] = "maybe_sent",
-    [INTENT_SAVED] = "saved"
-};
+static const char *const intent_names[INTENT_STATE_COUNT] = { [INTENT_NONE] = "none",
+                                                              [INTENT_PLANNED] = "planned",
+                                                              [INTENT_MAYBE_SENT] = "maybe_sent",
+                                                              [INTENT_SAVED] = "saved" };
 
 const char *run_state_name(enum run_state s)
 {

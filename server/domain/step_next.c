@@ -1,9 +1,10 @@
 /*
  * step_next.c - the pure core of the engine.
  *
- * Called with what a step is and what just happened; answers with one command. It looks before it acts, acts at most once per
- * mark, and treats every uncertain outcome as "maybe": only a look may settle it. Nothing here reads a clock, allocates or
- * does I/O: the same object file runs in the deterministic simulation.
+ * Called with what a step is and what just happened; answers with one command. It looks before it
+ * acts, acts at most once per mark, and treats every uncertain outcome as "maybe": only a look may
+ * settle it. Nothing here reads a clock, allocates or does I/O: the same object file runs in the
+ * deterministic simulation.
  */
 #include "steward/step.h"
 
@@ -14,7 +15,8 @@
 #define BACKOFF_BASE_MS 500
 #define BACKOFF_CAP_MS  60000
 #define UPDATE_TRIES    5
-#define EXISTS_TRIES    6 /* looks for a resource that must exist before "the name is taken elsewhere" */
+#define EXISTS_TRIES \
+    6 /* looks for a resource that must exist before "the name is taken elsewhere" */
 
 int64_t step_backoff_ms(int failures)
 {
@@ -67,7 +69,8 @@ static void act(const struct step *s, struct command *c, enum op op)
         c->type = CMD_CANCEL;
         return;
     }
-    if (op == OP_UPDATE && s->op == OP_UPDATE && s->intent == INTENT_SAVED && s->sends >= UPDATE_TRIES) {
+    if (op == OP_UPDATE && s->op == OP_UPDATE && s->intent == INTENT_SAVED &&
+        s->sends >= UPDATE_TRIES) {
         fail(c, WHY_CONFLICT); /* accepted again and again, and never what was asked for */
         return;
     }
@@ -75,7 +78,8 @@ static void act(const struct step *s, struct command *c, enum op op)
     c->op = op;
 }
 
-/* Nothing there. After an uncertain create, that is final only when no call of ours can land any more. */
+/* Nothing there. After an uncertain create, that is final only when no call of ours can land any
+ * more. */
 static void on_absent(const struct step *s, int64_t now, struct command *c)
 {
     bool is_maybe = s->intent == INTENT_MAYBE_SENT && s->op == OP_CREATE;
@@ -102,7 +106,8 @@ static void on_absent(const struct step *s, int64_t now, struct command *c)
     act(s, c, OP_CREATE);
 }
 
-/* As wanted. After an update whose outcome was uncertain a late call may flip it back: verify once it is dead. */
+/* As wanted. After an update whose outcome was uncertain a late call may flip it back: verify once
+ * it is dead. */
 static void on_matches(const struct step *s, int64_t now, struct command *c)
 {
     int64_t maybe_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
@@ -177,7 +182,8 @@ static void on_seen(const struct step *s, const struct outcome *o, int64_t now, 
     abort();
 }
 
-/* The answer to a send. Every definite NO puts the intent back; the unknown stays "maybe" and is looked up. */
+/* The answer to a send. Every definite NO puts the intent back; the unknown stays "maybe" and is
+ * looked up. */
 static void on_sent(const struct step *s, const struct outcome *o, struct command *c)
 {
     c->op = s->op;
@@ -241,7 +247,8 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
         c->type = CMD_DROP; /* the next claim reads what was committed */
         return;
     case OUT_MARK_CANCELLED:
-        /* The committed cancel wins: nothing was sent for this mark. An older maybe stays to be looked up. */
+        /* The committed cancel wins: nothing was sent for this mark. An older maybe stays to be
+         * looked up. */
         c->type = s->intent == INTENT_MAYBE_SENT ? CMD_DROP : CMD_CANCEL;
         return;
     case OUT_MARK_FUSE:

@@ -1,0 +1,304 @@
+/*
+ * checkpoint_store.c - one set-based checkpoint: what a worker saw and did, for many steps in one
+ * transaction.
+ *
+ * First the run rows are locked, in a statement of its own, so that the later ones see what
+ * siblings committed. The fenced UPDATE stamps the steps whose lease still matches with this
+ * checkpoint's id; every other row is written from the stamped steps only. A step whose lease was
+ * lost is left out; its siblings commit.
+ */
+#include "steward/id.h"
+#include "steward/json.h"
+#include "steward/step_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct db_stmt lock_runs = { "cp_lock_runs",
+                                          "SELECT id FROM runs WHERE id IN (SELECT u.run_id FROM "
+                                          "json_to_recordset($1::json) AS u(run_id text))"
+                                          " ORDER BY id FOR NO KEY UPDATE",
+                                          1 };
+
+#define ITEM                                                                                       \
+    "json_to_recordset($1::json) AS u(id text, token bigint, state text, wake_ms float8, "         \
+    "is_saved boolean,"                                                                            \
+    " is_refund boolean, is_retry boolean, is_ambiguous boolean, sends int, arn text, aws_status " \
+    "text,"                                                                                        \
+    " waiting_for text, result text, reason text, failure json, details json, failures int,"       \
+    " aws_request_id text, observed jsonb, resource_name text, failure_reason text, is_adopted "   \
+    "boolean,"                                                                                     \
+    " aws_created_at timestamptz, aws_updated_at timestamptz, version json)"
+
+static const struct db_stmt save_steps = {
+    "cp_steps",
+    "UPDATE steps s SET state = u.state::step_state, lease_owner = NULL, claims = 0, checkpoint_id "
+    "= $2::bigint,"
+    " wake_at = CASE WHEN u.wake_ms IS NULL THEN 'infinity'"
+    "   ELSE clock_timestamp() + make_interval(secs => u.wake_ms / 1000.0) END,"
+    " intent_state = CASE WHEN u.is_retry THEN 'none' WHEN u.is_saved THEN 'saved'"
+    "   WHEN u.is_refund AND s.sends = u.sends AND s.intent_state = 'maybe_sent' THEN 'planned' "
+    "ELSE s.intent_state END,"
+    " intent_op = CASE WHEN u.is_retry THEN NULL ELSE s.intent_op END,"
+    " intent_name = CASE WHEN u.is_retry THEN NULL ELSE s.intent_name END,"
+    " attempt = s.attempt + CASE WHEN u.is_retry THEN 1 ELSE 0 END,"
+    " sends = CASE WHEN u.is_retry THEN 0 ELSE s.sends END,"
+    " spent = greatest(0, s.spent - CASE WHEN u.is_refund THEN 1 ELSE 0 END),"
+    " ambiguous_at = CASE WHEN u.is_retry THEN NULL WHEN u.is_ambiguous THEN s.last_mark_at ELSE "
+    "s.ambiguous_at END,"
+    " failures = u.failures, arn = CASE WHEN u.is_retry THEN NULL ELSE coalesce(u.arn, s.arn) END,"
+    " aws_status = coalesce(u.aws_status, s.aws_status), looks = s.looks + 1,"
+    " waiting_since = CASE WHEN u.waiting_for IS NULL THEN NULL"
+    "   WHEN s.waiting_for IS NOT NULL THEN s.waiting_since ELSE clock_timestamp() END,"
+    " waiting_for = u.waiting_for, result = coalesce(u.result, s.result), reason = u.reason,"
+    " failure = u.failure, details = coalesce(u.details, s.details),"
+    " aws_request_id = coalesce(u.aws_request_id, s.aws_request_id),"
+    " started_at = coalesce(s.started_at, clock_timestamp()),"
+    " finished_at = CASE WHEN u.state IN ('succeeded', 'failed', 'skipped', 'cancelled') THEN "
+    "clock_timestamp() END"
+    " FROM " ITEM " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $3 AND "
+                  "s.state IN ('ready', 'waiting')"
+    " RETURNING s.id",
+    3
+};
+
+#define STAMPED(columns)                                     \
+    " FROM json_to_recordset($1::json) AS u(id text" columns \
+    ") JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint"
+
+/* Dependents: one row per target, counted first, since UPDATE … FROM touches a row once. */
+static const struct db_stmt free_dependents = {
+    "cp_dependents",
+    "UPDATE steps d SET blocked_by = d.blocked_by - n.count,"
+    " state = CASE WHEN d.blocked_by - n.count <= 0 THEN 'ready'::step_state ELSE d.state END,"
+    " wake_at = CASE WHEN d.blocked_by - n.count <= 0 THEN clock_timestamp() ELSE d.wake_at END"
+    " FROM (SELECT g.step_id, count(*)::int AS count" STAMPED(
+        "") "  JOIN step_edges g ON g.needs_id = s.id WHERE s.state = 'succeeded' GROUP BY "
+            "g.step_id) n"
+            " WHERE d.id = n.step_id AND d.state = 'blocked'",
+    2
+};
+/* What hangs under a failed or cancelled step is skipped, all the way down. */
+static const struct db_stmt skip_dependents = {
+    "cp_skip",
+    "WITH RECURSIVE below AS ("
+    "  SELECT g.step_id, s.kind, s.name" STAMPED(
+        "") "  JOIN step_edges g ON g.needs_id = s.id WHERE s.state IN ('failed', 'cancelled')"
+            "  UNION SELECT g.step_id, b.kind, b.name FROM below b JOIN step_edges g ON g.needs_id "
+            "= b.step_id)"
+            " UPDATE steps d SET state = 'skipped', wake_at = 'infinity', finished_at = "
+            "clock_timestamp(), waiting_for = NULL,"
+            "  reason = 'Skipped because ' || w.kind || ' ' || w.name || ' did not succeed.'"
+            " FROM (SELECT DISTINCT ON (step_id) step_id, kind, name FROM below) w"
+            " WHERE d.id = w.step_id AND d.state = 'blocked'",
+    2
+};
+static const struct db_stmt save_resources = {
+    "cp_resources",
+    "INSERT INTO resources AS r (key, config, kind, name, arn, status, is_adopted, desired, "
+    "observed, failure_reason, details,"
+    "  run_id, aws_created_at, aws_updated_at, observed_at)"
+    " SELECT s.resource_key, n.config, s.kind, coalesce(u.resource_name, s.intent_name, s.name), "
+    "s.arn, s.aws_status,"
+    "  coalesce(u.is_adopted, false), s.request, u.observed, u.failure_reason, coalesce(u.details, "
+    "'{}'), s.run_id,"
+    "  u.aws_created_at, u.aws_updated_at, clock_timestamp()" STAMPED(
+        ", observed jsonb, resource_name text, failure_reason text, is_adopted boolean, "
+        "aws_created_at timestamptz,"
+        " aws_updated_at timestamptz, details jsonb") " JOIN runs n ON n.id = s.run_id WHERE s.arn "
+                                                      "IS NOT NULL"
+                                                      " ON CONFLICT (key) DO UPDATE SET config = "
+                                                      "excluded.config, name = excluded.name, arn "
+                                                      "= excluded.arn,"
+                                                      "  status = excluded.status, desired = "
+                                                      "excluded.desired, observed = "
+                                                      "coalesce(excluded.observed, r.observed),"
+                                                      "  is_adopted = CASE WHEN r.arn IS DISTINCT "
+                                                      "FROM excluded.arn THEN excluded.is_adopted "
+                                                      "ELSE r.is_adopted END,"
+                                                      "  failure_reason = excluded.failure_reason, "
+                                                      "details = r.details || excluded.details, "
+                                                      "run_id = excluded.run_id,"
+                                                      "  drift = NULL, aws_created_at = "
+                                                      "coalesce(excluded.aws_created_at, "
+                                                      "r.aws_created_at),"
+                                                      "  aws_updated_at = "
+                                                      "coalesce(excluded.aws_updated_at, "
+                                                      "r.aws_updated_at), observed_at = "
+                                                      "excluded.observed_at"
+                                                      /* A job or version in progress, or failed,
+                                                         does not take the place of the ACTIVE one
+                                                         others refer to. */
+                                                      "  WHERE excluded.status = 'ACTIVE' OR "
+                                                      "r.status IS DISTINCT FROM 'ACTIVE' OR r.arn "
+                                                      "= excluded.arn"
+                                                      "   OR excluded.kind NOT IN "
+                                                      "('datasetImportJob', 'solutionVersion', "
+                                                      "'batchInferenceJob', 'batchSegmentJob')",
+    2
+};
+static const struct db_stmt save_versions = {
+    "cp_versions",
+    "INSERT INTO solution_versions AS v (arn, solution, config, name, status, training_mode, "
+    "training_type, training_hours,"
+    "  metrics, failure_reason, run_id, is_adopted, aws_created_at, aws_updated_at)"
+    " SELECT s.arn, s.name, n.config, s.intent_name, s.aws_status, u.version ->> 'trainingMode',"
+    "  u.version ->> 'trainingType', (u.version ->> 'trainingHours')::float8, (u.version -> "
+    "'metrics')::jsonb,"
+    "  u.failure_reason, s.run_id, coalesce(u.is_adopted, false), u.aws_created_at, "
+    "u.aws_updated_at" STAMPED(
+        ", version json, failure_reason text, is_adopted boolean, aws_created_at timestamptz, "
+        "aws_updated_at timestamptz") " JOIN runs n ON n.id = s.run_id WHERE s.arn IS NOT NULL AND "
+                                      "s.kind = 'solutionVersion' AND s.aws_status IS NOT NULL"
+                                      " ON CONFLICT (arn) DO UPDATE SET status = excluded.status, "
+                                      "metrics = coalesce(excluded.metrics, v.metrics),"
+                                      "  training_mode = coalesce(excluded.training_mode, "
+                                      "v.training_mode),"
+                                      "  training_type = coalesce(excluded.training_type, "
+                                      "v.training_type),"
+                                      "  training_hours = coalesce(excluded.training_hours, "
+                                      "v.training_hours), failure_reason = excluded.failure_reason,"
+                                      "  aws_created_at = coalesce(excluded.aws_created_at, "
+                                      "v.aws_created_at),"
+                                      "  aws_updated_at = coalesce(excluded.aws_updated_at, "
+                                      "v.aws_updated_at)",
+    2
+};
+static const struct db_stmt save_events = {
+    "cp_events",
+    "INSERT INTO events (id, type, subject, config, run_id, step_id, data)"
+    " SELECT u.event_id, u.type, 'runs/' || s.run_id || '/steps/' || s.ordinal, n.config, "
+    "s.run_id, s.id,"
+    "  u.data || jsonb_build_object('kind', s.kind, 'name', s.name, 'step', s.ordinal, 'run', "
+    "s.run_id, 'arn', s.arn)"
+    " FROM json_to_recordset($1::json) WITH ORDINALITY AS u(event_id text, id text, type text, "
+    "data jsonb, at bigint)"
+    " JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint JOIN runs n ON n.id = s.run_id "
+    "ORDER BY u.at",
+    2
+};
+/* The run's roll-up, and what follows from its end: claims freed, the config's status, the event.
+ */
+static const struct db_stmt roll_up = {
+    "cp_roll_up",
+    "WITH c AS (SELECT s.run_id, count(*) FILTER (WHERE s.state IN ('blocked', 'ready', "
+    "'waiting')) AS open,"
+    "   count(*) FILTER (WHERE s.state = 'failed') AS failed,"
+    "   count(*) FILTER (WHERE s.result IN ('created', 'updated', 'deleted')) AS changed,"
+    "   count(*) FILTER (WHERE s.result = 'skipped') AS skipped, count(*) AS total,"
+    "   min(s.ordinal) FILTER (WHERE s.state = 'failed') AS first_failed,"
+    "   min(s.ordinal) FILTER (WHERE s.result = 'skipped') AS first_skipped"
+    "  FROM steps s WHERE s.run_id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS "
+    "u(run_id text))"
+    "  GROUP BY s.run_id),"
+    " r AS (UPDATE runs SET open_steps = c.open, updated_at = clock_timestamp(),"
+    "   state = CASE WHEN c.open > 0 THEN runs.state WHEN runs.state = 'cancelling' THEN "
+    "'cancelled'"
+    "     WHEN c.failed > 0 THEN 'failed' ELSE 'succeeded' END,"
+    "   result = CASE WHEN c.open > 0 OR c.failed > 0 OR runs.state = 'cancelling' THEN NULL WHEN "
+    "c.changed > 0 THEN 'changed'"
+    "     WHEN c.skipped = c.total THEN 'skipped' ELSE 'unchanged' END,"
+    "   reason = CASE WHEN c.open = 0 THEN (SELECT f.kind || ' ' || f.name || ': ' || "
+    "coalesce(f.reason, 'failed')"
+    "     FROM steps f WHERE f.run_id = runs.id AND f.ordinal = coalesce(c.first_failed,"
+    "       CASE WHEN c.skipped = c.total THEN c.first_skipped END)) ELSE runs.reason END,"
+    "   finished_at = CASE WHEN c.open = 0 THEN clock_timestamp() END"
+    "  FROM c WHERE runs.id = c.run_id AND runs.state IN ('running', 'cancelling')"
+    "  RETURNING runs.id, runs.config, runs.config_version, runs.kind, runs.state, runs.result, "
+    "runs.reason, c.open),"
+    " freed AS (DELETE FROM run_claims WHERE run_id IN (SELECT id FROM r WHERE open = 0)),"
+    " told AS (UPDATE configs k SET"
+    "   sync = CASE WHEN r.state = 'succeeded' AND k.version = r.config_version THEN 'synced' ELSE "
+    "'outOfSync' END,"
+    "   sync_reason = CASE WHEN r.state <> 'succeeded' THEN 'applyFailed' WHEN k.version = "
+    "r.config_version THEN 'applied'"
+    "     ELSE 'newerVersion' END, sync_message = r.reason, sync_since = clock_timestamp(),"
+    "   observed_version = r.config_version,"
+    "   health = CASE WHEN r.state = 'succeeded' THEN 'healthy' ELSE 'degraded' END,"
+    "   health_reason = CASE WHEN r.state = 'succeeded' THEN 'allActive' ELSE 'applyFailed' END,"
+    "   health_message = r.reason, health_since = clock_timestamp()"
+    "  FROM r WHERE k.name = r.config AND r.open = 0 AND r.kind = 'apply')"
+    " INSERT INTO events (id, type, subject, config, run_id, data)"
+    " SELECT u.event_id, 'run.' || r.state::text, 'runs/' || r.id, r.config, r.id,"
+    "  jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'result', r.result, 'reason', "
+    "r.reason))"
+    " FROM r JOIN json_to_recordset($1::json) AS u(run_id text, event_id text) ON u.run_id = r.id"
+    " WHERE r.open = 0 RETURNING 1",
+    1
+};
+
+static size_t lost_leases(PGresult *saved, const json_t *steps)
+{
+    size_t n = (size_t) PQntuples(saved);
+
+    return json_array_size(steps) - n;
+}
+
+enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct checkpoint *cp,
+                                    struct err *e)
+{
+    AUTO_FREE char *steps = json_compact(cp->steps);
+    AUTO_FREE char *events = json_compact(cp->events);
+    AUTO_FREE char *runs = json_compact(cp->run_events);
+    char id[24];
+    uint64_t random;
+    const struct db_op ops[] = {
+        { .stmt = &lock_runs, .params = { runs } },
+        { .stmt = &save_steps, .params = { steps, id, owner } },
+        { .stmt = &free_dependents, .params = { steps, id } },
+        { .stmt = &skip_dependents, .params = { steps, id } },
+        { .stmt = &save_resources, .params = { steps, id } },
+        { .stmt = &save_versions, .params = { steps, id } },
+        { .stmt = &save_events, .params = { events, id } },
+        { .stmt = &roll_up, .params = { runs } },
+    };
+    PGresult *results[ARRAY_LEN(ops)] = { 0 };
+
+    random_bytes(&random, sizeof random);
+    (void) snprintf(id, sizeof id, "%lld", (long long) (random >> 1));
+    TRY(db_run(c, ops, ARRAY_LEN(ops), results, e));
+    cp->lost = lost_leases(results[1], cp->steps);
+    cp->ended = (size_t) PQntuples(results[7]);
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        PQclear(results[i]);
+    return OK;
+}
+
+/* ---- the sequencer ---- */
+
+static const struct db_stmt sequence_lock = { "event_sequence_lock",
+                                              "SELECT pg_try_advisory_xact_lock(7410003)", 0 };
+static const struct db_stmt sequence = {
+    "event_sequence",
+    "WITH mine AS (SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND classid = "
+    "0 AND objid = 7410003"
+    "   AND pid = pg_backend_pid() AND granted),"
+    " pending AS (SELECT id, row_number() OVER (ORDER BY time, id) AS n FROM"
+    "   (SELECT id, time FROM events WHERE seq IS NULL AND (SELECT held FROM mine) > 0 ORDER BY "
+    "time, id LIMIT 1000) x),"
+    " total AS (SELECT count(*) AS n FROM pending),"
+    " counter AS (UPDATE event_counter SET last_seq = last_seq + total.n FROM total WHERE total.n "
+    "> 0"
+    "   RETURNING last_seq - total.n AS base)"
+    " UPDATE events e SET seq = counter.base + p.n FROM pending p, counter WHERE e.id = p.id "
+    "RETURNING e.seq",
+    0
+};
+static const struct db_stmt notify = { "event_notify", "SELECT pg_notify('steward_events', '')",
+                                       0 };
+
+enum err_code event_store_sequence(struct db_conn *c, size_t *count, struct err *e)
+{
+    const struct db_op ops[] = { { .stmt = &sequence_lock }, { .stmt = &sequence } };
+    const struct db_op tell = { .stmt = &notify };
+    PGresult *results[2] = { 0 };
+
+    *count = 0;
+    TRY(db_run(c, ops, 2, results, e));
+    *count = (size_t) PQntuples(results[1]);
+    PQclear(results[0]);
+    PQclear(results[1]);
+    /* A notification in the writing transaction would serialise all commits: it goes out
+     * afterwards, alone. */
+    return *count ? db_query(c, &tell, NULL, e) : OK;
+}

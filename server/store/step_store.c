@@ -1,0 +1,407 @@
+/*
+ * step_store.c - admission, claims, marks, leases.
+ *
+ * The lease of a step is (lease_owner, lease_token) with wake_at as its time. The database's clock
+ * is the only one that counts, written as a sub-select so that the index is used. The checkpoint is
+ * next door (checkpoint_store.c).
+ */
+#include "steward/step_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "row.h"
+#include "steward/json.h"
+#include "steward/str.h"
+
+#define CLAIMS_MAX 20
+
+/* Admission is serialised: each pass sees the claims of the one before. An older queued run goes
+   before a younger one that wants the same resource; what does not meet never waits. */
+static const struct db_stmt admit_lock = { "admit_lock", "SELECT pg_advisory_xact_lock(7410001)",
+                                           0 };
+static const struct db_stmt admit = {
+    "admit",
+    "WITH queued AS (SELECT id, claims, created_at FROM runs WHERE state = 'queued' ORDER BY "
+    "created_at, id LIMIT 500),"
+    " wanted AS (SELECT q.id, q.created_at, k.key FROM queued q CROSS JOIN LATERAL "
+    "unnest(q.claims) AS k(key)),"
+    " ranked AS (SELECT id, key, row_number() OVER (PARTITION BY key ORDER BY created_at, id) AS "
+    "rank FROM wanted),"
+    " blocked AS (SELECT DISTINCT w.id FROM ranked w WHERE w.rank > 1"
+    "  OR EXISTS (SELECT FROM run_claims c WHERE c.resource_key = w.key)),"
+    " admitted AS (UPDATE runs SET state = 'running', started_at = clock_timestamp(), updated_at = "
+    "clock_timestamp()"
+    "  WHERE id IN (SELECT id FROM queued EXCEPT SELECT id FROM blocked) AND state = 'queued' "
+    "RETURNING id, config, kind, claims),"
+    " claimed AS (INSERT INTO run_claims (resource_key, run_id)"
+    "  SELECT k.key, a.id FROM admitted a CROSS JOIN LATERAL unnest(a.claims) AS k(key) ORDER BY "
+    "1),"
+    " ready AS (UPDATE steps SET state = 'ready', wake_at = clock_timestamp()"
+    "  WHERE run_id IN (SELECT id FROM admitted) AND state = 'blocked' AND blocked_by = 0),"
+    " busy AS (UPDATE configs SET health = 'progressing', health_reason = 'runActive', "
+    "health_message = NULL,"
+    "  health_since = CASE WHEN health = 'progressing' THEN health_since ELSE clock_timestamp() END"
+    "  WHERE name IN (SELECT config FROM admitted WHERE kind = 'apply'))"
+    " INSERT INTO events (id, type, subject, config, run_id, data)"
+    " SELECT 'evt_' || substr(id, 5), 'run.started', 'runs/' || id, config, id, "
+    "jsonb_build_object('kind', kind)"
+    " FROM admitted RETURNING 1",
+    0
+};
+/* Runs whose steps all ended without a checkpoint of ours: cancelled ones, and runs without steps.
+ */
+static const struct db_stmt finish_empty = {
+    "finish_empty",
+    "WITH ended AS (UPDATE runs r SET"
+    "  state = CASE WHEN r.state = 'cancelling' THEN 'cancelled'::run_state ELSE "
+    "'succeeded'::run_state END,"
+    "  result = CASE WHEN r.state = 'cancelling' THEN NULL ELSE 'unchanged' END, open_steps = 0,"
+    "  finished_at = clock_timestamp(), updated_at = clock_timestamp()"
+    "  WHERE r.state IN ('running', 'cancelling')"
+    "  AND NOT EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.state IN ('blocked', "
+    "'ready', 'waiting'))"
+    "  RETURNING r.id, r.config, r.kind, r.state),"
+    " freed AS (DELETE FROM run_claims WHERE run_id IN (SELECT id FROM ended)),"
+    " told AS (UPDATE configs c SET health = 'degraded', health_reason = 'runCancelled',"
+    "  health_message = 'The last apply was cancelled.', health_since = clock_timestamp(), sync = "
+    "'unknown',"
+    "  sync_reason = 'runCancelled', sync_since = clock_timestamp()"
+    "  FROM ended e WHERE c.name = e.config AND e.kind = 'apply' AND e.state = 'cancelled')"
+    " INSERT INTO events (id, type, subject, config, run_id, data)"
+    " SELECT 'evt_' || reverse(substr(id, 5)), 'run.' || state::text, 'runs/' || id, config, id, "
+    "jsonb_build_object('kind', kind)"
+    " FROM ended RETURNING 1",
+    0
+};
+
+static const struct db_stmt claim_due = {
+    "step_claim",
+    "WITH due AS MATERIALIZED ("
+    "  SELECT id FROM steps WHERE state IN ('ready', 'waiting') AND wake_at <= (SELECT "
+    "clock_timestamp())"
+    "  ORDER BY wake_at LIMIT $1::int FOR UPDATE SKIP LOCKED),"
+    " claimed AS (UPDATE steps s SET wake_at = clock_timestamp() + make_interval(secs => "
+    "$3::float8),"
+    "  lease_owner = $2, lease_token = s.lease_token + 1, claims = s.claims + 1"
+    "  FROM due WHERE s.id = due.id RETURNING s.*)"
+    " SELECT c.id, c.run_id, r.config, r.kind AS run_kind, c.ordinal, c.kind, c.verb, c.name, "
+    "c.resource_key, c.state,"
+    "  c.lease_token, c.claims, c.request, c.tags, c.options, c.attempt, c.intent_state, "
+    "c.intent_op, c.intent_name,"
+    "  c.intent_request, c.sends, (extract(epoch FROM c.last_mark_at) * 1000)::bigint AS "
+    "last_mark_ms,"
+    "  (extract(epoch FROM c.ambiguous_at) * 1000)::bigint AS ambiguous_ms, c.baseline, "
+    "c.failures, c.arn, c.waiting_for,"
+    "  c.details, (extract(epoch FROM c.started_at) * 1000)::bigint AS started_ms,"
+    "  (r.cancel_requested_at IS NOT NULL) AS is_cancelled,"
+    "  (SELECT json_object_agg(f.key, coalesce("
+    "    (SELECT p.arn FROM steps p WHERE p.run_id = c.run_id AND p.resource_key = f.value AND "
+    "p.state = 'succeeded'),"
+    "    (SELECT q.arn FROM resources q WHERE q.key = f.value))) FROM jsonb_each_text(c.refs) f) "
+    "AS arns,"
+    "  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms"
+    " FROM claimed c JOIN runs r ON r.id = c.run_id ORDER BY c.run_id, c.ordinal",
+    3
+};
+static const struct db_stmt next_due = {
+    "step_next_due",
+    "SELECT (extract(epoch FROM min(wake_at) - clock_timestamp()) * 1000)::bigint,"
+    " (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    " FROM steps WHERE state IN ('ready', 'waiting') AND wake_at < 'infinity'",
+    0
+};
+
+/* FOR SHARE on the runs first: a cancel that committed before is seen by the statement after, one
+ * that comes later waits. */
+static const struct db_stmt mark_lock_runs = {
+    "mark_lock_runs",
+    "SELECT r.id FROM runs r WHERE r.id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS "
+    "u(run_id text))"
+    " ORDER BY r.id FOR SHARE",
+    1
+};
+static const struct db_stmt mark_lock_fuse = { "mark_lock_fuse",
+                                               "SELECT pg_advisory_xact_lock(7410002)", 0 };
+#define FUSE_SPENT(condition)                                                         \
+    "(SELECT coalesce(sum(f.spent), 0) FROM steps f WHERE f.kind = 'solutionVersion'" \
+    " AND f.last_mark_at > clock_timestamp() - interval '24 hours'" condition ")"
+static const struct db_stmt mark = {
+    "step_mark",
+    "UPDATE steps s SET intent_state = 'maybe_sent', intent_op = u.op, intent_name = u.name, "
+    "intent_request = u.request,"
+    " baseline = coalesce(u.baseline, s.baseline),"
+    " ambiguous_at = CASE WHEN s.intent_state = 'maybe_sent' THEN s.last_mark_at ELSE "
+    "s.ambiguous_at END,"
+    " sends = s.sends + 1, spent = s.spent + 1, last_mark_at = clock_timestamp(),"
+    " wake_at = clock_timestamp() + make_interval(secs => $3::float8), started_at = "
+    "coalesce(s.started_at, clock_timestamp())"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, name text, request "
+    "json, baseline text,"
+    "  is_fused boolean), runs r"
+    " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN "
+    "('ready', 'waiting')"
+    " AND r.id = s.run_id AND r.cancel_requested_at IS NULL"
+    " AND (NOT u.is_fused OR (" FUSE_SPENT(
+        " AND f.resource_key = s.resource_key") " < $4::int AND " FUSE_SPENT("") " < $5::int))"
+                                                                                 " RETURNING s.id, "
+                                                                                 "(extract(epoch "
+                                                                                 "FROM "
+                                                                                 "s.last_mark_at) "
+                                                                                 "* 1000)::bigint, "
+                                                                                 "s.sends",
+    5
+};
+static const struct db_stmt mark_why_not = {
+    "step_mark_why_not",
+    "SELECT s.id, (s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', "
+    "'waiting')),"
+    " (r.cancel_requested_at IS NOT NULL),"
+    " (extract(epoch FROM (SELECT min(f.last_mark_at) + interval '24 hours' FROM steps f WHERE "
+    "f.kind = 'solutionVersion'"
+    "  AND f.spent > 0 AND f.last_mark_at > clock_timestamp() - interval '24 hours')) * "
+    "1000)::bigint"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint) JOIN steps s ON s.id = u.id "
+    "JOIN runs r ON r.id = s.run_id",
+    2
+};
+static const struct db_stmt renew = {
+    "step_renew",
+    "UPDATE steps SET wake_at = clock_timestamp() + make_interval(secs => $3::float8)"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint)"
+    " WHERE steps.id = u.id AND lease_token = u.token AND lease_owner = $2 AND state IN ('ready', "
+    "'waiting')",
+    3
+};
+static const struct db_stmt release = {
+    "step_release",
+    "UPDATE steps SET wake_at = clock_timestamp(), lease_owner = NULL, claims = greatest(claims - "
+    "1, 0)"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint)"
+    " WHERE steps.id = u.id AND lease_token = u.token AND lease_owner = $2 AND state IN ('ready', "
+    "'waiting')",
+    2
+};
+
+enum err_code step_store_admit(struct db_conn *c, size_t *changed, struct err *e)
+{
+    const struct db_op ops[] = { { .stmt = &admit_lock },
+                                 { .stmt = &admit },
+                                 { .stmt = &finish_empty } };
+    PGresult *results[ARRAY_LEN(ops)] = { 0 };
+
+    *changed = 0;
+    TRY(db_run(c, ops, ARRAY_LEN(ops), results, e));
+    *changed = (size_t) PQntuples(results[1]) + (size_t) PQntuples(results[2]);
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        PQclear(results[i]);
+    return OK;
+}
+
+/* ---- claims ---- */
+
+void step_row_done(struct step_row *r)
+{
+    json_decref(r->request);
+    json_decref(r->tags);
+    json_decref(r->options);
+    json_decref(r->arns);
+    json_decref(r->intent_request);
+    json_decref(r->details);
+    *r = (struct step_row){ 0 };
+}
+
+static enum op op_find(const char *name)
+{
+    return str_eq(name, "update") ? OP_UPDATE : str_eq(name, "create") ? OP_CREATE : OP_NONE;
+}
+
+static void read_step(struct row r, struct step_row *out)
+{
+    struct step *s = &out->step;
+
+    if (!step_state_find(row_text(r, "state"), &s->state) ||
+        !intent_state_find(row_text(r, "intent_state"), &s->intent))
+        abort(); /* the SQL enum and CHECK forbid it */
+    s->op = op_find(row_text(r, "intent_op"));
+    s->is_per_run = out->kind->is_per_run;
+    s->needs_quiescence = out->kind->needs_quiescence;
+    s->is_cancelled = row_bool(r, "is_cancelled");
+    s->is_ours = s->intent == INTENT_SAVED;
+    s->attempt = (int) row_int(r, "attempt");
+    s->max_attempts = s->attempt > 2 ? s->attempt : 2;
+    s->sends = (int) row_int(r, "sends");
+    s->failures = (int) row_int(r, "failures");
+    s->last_mark_ms = row_int(r, "last_mark_ms");
+    s->ambiguous_ms = row_int(r, "ambiguous_ms");
+    s->poll_ms = out->kind->poll_ms;
+}
+
+static bool read_row(struct row r, struct arena *arena, struct step_row *out)
+{
+    out->kind = kind_find(row_text(r, "kind"));
+    if (!out->kind || !verb_find(row_text(r, "verb"), &out->verb))
+        return false;
+    out->id = row_keep(r, "id", arena);
+    out->run_id = row_keep(r, "run_id", arena);
+    out->config = row_keep(r, "config", arena);
+    out->run_kind = row_keep(r, "run_kind", arena);
+    out->name = row_keep(r, "name", arena);
+    out->key = row_keep(r, "resource_key", arena);
+    out->ordinal = (int) row_int(r, "ordinal");
+    out->token = row_int(r, "lease_token");
+    out->claims = (int) row_int(r, "claims");
+    out->request = row_json(r, "request");
+    out->tags = row_json(r, "tags");
+    out->options = row_json(r, "options");
+    out->arns = row_json(r, "arns");
+    out->intent_name = row_keep(r, "intent_name", arena);
+    out->intent_request = row_json(r, "intent_request");
+    out->baseline = row_keep(r, "baseline", arena);
+    out->arn = row_keep(r, "arn", arena);
+    out->waiting_for = row_keep(r, "waiting_for", arena);
+    out->details = row_json(r, "details");
+    out->started_ms = row_int(r, "started_ms");
+    read_step(r, out);
+    out->is_quarantined = out->claims > CLAIMS_MAX || step_check(&out->step) != NULL;
+    return true;
+}
+
+enum err_code step_store_claim(struct db_conn *c, const char *owner, const struct claim_wish *wish,
+                               struct claim *out, struct err *e)
+{
+    char limit[16], lease[32];
+    const struct db_op ops[] = { { .stmt = &claim_due, .params = { limit, owner, lease } },
+                                 { .stmt = &next_due } };
+    PGresult *results[2] = { 0 };
+    int n;
+
+    (void) snprintf(limit, sizeof limit, "%d", wish->limit);
+    (void) snprintf(lease, sizeof lease, "%.3f", (double) wish->lease_ms / 1000.0);
+    *out = (struct claim){ .next_due_ms = -1 };
+    TRY(db_run(c, ops, 2, results, e));
+    n = PQntuples(results[0]);
+    out->rows = arena_alloc(wish->arena, ((size_t) n + 1) * sizeof *out->rows);
+    for (int i = 0; i < n; i++)
+        if (read_row((struct row){ results[0], i }, wish->arena, &out->rows[out->count]))
+            out->count++;
+    if (!PQgetisnull(results[1], 0, 0))
+        out->next_due_ms = strtoll(PQgetvalue(results[1], 0, 0), NULL, 10);
+    out->db_now_ms = strtoll(PQgetvalue(results[1], 0, 1), NULL, 10);
+    PQclear(results[0]);
+    PQclear(results[1]);
+    return OK;
+}
+
+/* ---- marks ---- */
+
+static char *marks_json(const struct mark *marks, size_t n)
+{
+    AUTO_JSON json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        const struct mark *m = &marks[i];
+
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:I, s:s, s:s?, s:O, s:s?, s:b}", "id", m->row->id, "run_id",
+                      m->row->run_id, "token", (json_int_t) m->row->token, "op",
+                      m->op == OP_UPDATE ? "update" : "create", "name", m->intent_name, "request",
+                      m->request, "baseline", m->baseline, "is_fused",
+                      (int) (m->op == OP_CREATE && m->row->kind->id == KIND_SOLUTION_VERSION)));
+    }
+    return json_compact(list);
+}
+
+static struct mark *find_mark(struct mark *marks, size_t n, const char *id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(marks[i].row->id, id))
+            return &marks[i];
+    return NULL;
+}
+
+static void read_marked(PGresult *marked, PGresult *why_not, struct mark *marks, size_t n)
+{
+    for (int i = 0; i < PQntuples(why_not); i++) {
+        struct mark *m = find_mark(marks, n, PQgetvalue(why_not, i, 0));
+
+        if (!m)
+            continue;
+        if (PQgetvalue(why_not, i, 1)[0] != 't') {
+            m->result = OUT_MARK_LOST;
+        } else if (PQgetvalue(why_not, i, 2)[0] == 't') {
+            m->result = OUT_MARK_CANCELLED;
+        } else {
+            m->result = OUT_MARK_FUSE;
+            m->until_ms = strtoll(PQgetvalue(why_not, i, 3), NULL, 10);
+        }
+    }
+    for (int i = 0; i < PQntuples(marked); i++) {
+        struct mark *m = find_mark(marks, n, PQgetvalue(marked, i, 0));
+
+        if (!m)
+            continue;
+        m->result = OUT_MARKED;
+        m->mark_ms = strtoll(PQgetvalue(marked, i, 1), NULL, 10);
+        m->sends = (int) strtol(PQgetvalue(marked, i, 2), NULL, 10);
+    }
+}
+
+enum err_code step_store_mark(struct db_conn *c, const char *owner, const struct mark_terms *terms,
+                              struct mark *marks, size_t n, struct err *e)
+{
+    char lease[32], per_solution[16], per_account[16];
+    AUTO_FREE char *text = marks_json(marks, n);
+    const struct db_op ops[] = {
+        { .stmt = &mark_lock_fuse },
+        { .stmt = &mark_lock_runs, .params = { text } },
+        { .stmt = &mark, .params = { text, owner, lease, per_solution, per_account } },
+        { .stmt = &mark_why_not, .params = { text, owner } },
+    };
+    PGresult *results[ARRAY_LEN(ops)] = { 0 };
+    size_t first = 1;
+    enum err_code rc;
+
+    for (size_t i = 0; i < n; i++) {
+        marks[i].result = OUT_MARK_UNKNOWN;
+        if (marks[i].op == OP_CREATE && marks[i].row->kind->id == KIND_SOLUTION_VERSION)
+            first = 0; /* the fuse is counted under a lock */
+    }
+    (void) snprintf(lease, sizeof lease, "%.3f", (double) terms->lease_ms / 1000.0);
+    (void) snprintf(per_solution, sizeof per_solution, "%d", terms->fuse_per_solution);
+    (void) snprintf(per_account, sizeof per_account, "%d", terms->fuse_per_account);
+    rc = db_run(c, ops + first, ARRAY_LEN(ops) - first, results + first, e);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < n; i++)
+        marks[i].result = OUT_MARK_LOST;
+    read_marked(results[2], results[3], marks, n);
+    for (size_t i = first; i < ARRAY_LEN(ops); i++)
+        PQclear(results[i]);
+    return OK;
+}
+
+/* ---- leases ---- */
+
+enum err_code step_store_renew(struct db_conn *c, const char *owner, const char *leases,
+                               int64_t lease_ms, size_t *renewed, struct err *e)
+{
+    char lease[32];
+    const struct db_op op = { .stmt = &renew, .params = { leases, owner, lease } };
+    AUTO_PGRES PGresult *result = NULL;
+
+    (void) snprintf(lease, sizeof lease, "%.3f", (double) lease_ms / 1000.0);
+    *renewed = 0;
+    TRY(db_query(c, &op, &result, e));
+    *renewed = (size_t) strtoull(PQcmdTuples(result), NULL, 10);
+    return OK;
+}
+
+enum err_code step_store_release(struct db_conn *c, const char *owner, const char *leases,
+                                 struct err *e)
+{
+    const struct db_op op = { .stmt = &release, .params = { leases, owner } };
+
+    return db_query(c, &op, NULL, e);
+}
