@@ -1,8 +1,9 @@
 /*
  * http.h - libmicrohttpd inside the libuv loop thread.
  *
- * One thread serves everything short. A handler runs when the request is complete (headers and body); it answers at
- * once or later, always exactly once, always on the loop thread. Slow work never runs here: it is a row for a worker.
+ * One thread serves everything short. A handler runs when the request is complete (headers and
+ * body); it answers at once or later, always exactly once, always on the loop thread. Slow work
+ * never runs here: it is a row for a worker.
  */
 #ifndef STEWARD_HTTP_H
 #define STEWARD_HTTP_H
@@ -25,28 +26,34 @@ struct http_header_pair {
 };
 
 /* ---- server ---- */
-struct http_options { /* zero means the default named here; pointers must outlive the server */
+struct http_options {    /* zero means the default named here; pointers must outlive the server */
     const char *address; /* "127.0.0.1" or "::1" or "0.0.0.0" */
     uint16_t port;       /* 0: the kernel chooses */
-    unsigned connection_limit;         /* 12,000 */
-    unsigned connections_per_ip;       /* 0: no limit of its own */
-    size_t connection_memory_bytes;    /* header pool of a connection; 16 KiB */
-    int64_t receive_deadline_ms;       /* absolute, from the first byte to the end of the body; 10 s, then 408 */
-    int64_t answer_deadline_ms;        /* 30 s, then 503; a handler may lengthen it with http_extend() */
-    int64_t idle_deadline_ms;          /* a kept-alive connection without a request is closed after it; 60 s */
-    int64_t send_stall_ms;             /* a stalled writer is closed after it; 30 s */
-    size_t uri_limit_bytes;            /* 4 KiB, then 414 */
-    const struct http_header_pair *default_headers; /* put on every response unless it sets its own; ends with a NULL name */
-    const char *const *allowed_hosts;  /* Host allow-list without port, NULL-terminated; NULL: any */
-    bool is_lint_strict;               /* refuse what smuggling needs (security.md S30) before routing */
-    size_t body_limit_bytes;           /* 1 MiB; see on_headers */
-    /* Optional: called when the headers are complete and before the body is read. Returns the body limit in bytes for
-       this request; larger bodies are answered 413 without being read. It may answer at once (401, 404, …): the body is
-       then never read, the connection closes after the answer, and on_request is not called. */
+    unsigned connection_limit;      /* 12,000 */
+    unsigned connections_per_ip;    /* 0: no limit of its own */
+    size_t connection_memory_bytes; /* header pool of a connection; 16 KiB */
+    int64_t receive_deadline_ms; /* absolute, from the first byte to the end of the body; 10 s, then
+                                    408 */
+    int64_t answer_deadline_ms;  /* 30 s, then 503; a handler may lengthen it with http_extend() */
+    int64_t
+        idle_deadline_ms;   /* a kept-alive connection without a request is closed after it; 60 s */
+    int64_t send_stall_ms;  /* a stalled writer is closed after it; 30 s */
+    size_t uri_limit_bytes; /* 4 KiB, then 414 */
+    const struct http_header_pair
+        *default_headers; /* put on every response unless it sets its own; ends with a NULL name */
+    const char *const *allowed_hosts; /* Host allow-list without port, NULL-terminated; NULL: any */
+    bool is_lint_strict;     /* refuse what smuggling needs (security.md S30) before routing */
+    size_t body_limit_bytes; /* 1 MiB; see on_headers */
+    /* Optional: called when the headers are complete and before the body is read. Returns the body
+       limit in bytes for this request; larger bodies are answered 413 without being read. It may
+       answer at once (401, 404, …): the body is then never read, the connection closes after the
+       answer, and on_request is not called. */
     size_t (*on_headers)(struct http_request *rq, void *context);
-    /* Called when the request is complete. Must lead to exactly one http_respond…() on the loop thread. */
+    /* Called when the request is complete. Must lead to exactly one http_respond…() on the loop
+     * thread. */
     void (*on_request)(struct http_request *rq, void *context);
-    /* Optional: called once per request when it ends, whoever answered it (access log, metrics). See http_status(). */
+    /* Optional: called once per request when it ends, whoever answered it (access log, metrics).
+     * See http_status(). */
     void (*on_done)(struct http_request *rq, void *context);
     void *context;
 };
@@ -57,60 +64,72 @@ uint16_t http_server_port(const struct http_server *server);
 void http_server_quiesce(struct http_server *server);
 size_t http_server_open_requests(const struct http_server *server);
 /*
- * Answers what is suspended with 503, stops and frees; loop thread only, never from inside a handler. NULL is fine. The
- * memory goes when the loop has closed the handles: run the loop once more before uv_loop_close(). A handler that still
- * owes an answer may give it later; the answer is dropped.
+ * Answers what is suspended with 503, stops and frees; loop thread only, never from inside a
+ * handler. NULL is fine. The memory goes when the loop has closed the handles: run the loop once
+ * more before uv_loop_close(). A handler that still owes an answer may give it later; the answer is
+ * dropped.
  */
 void http_server_close(struct http_server *server);
 
 /* ---- request: everything borrowed, valid until the response was sent ---- */
 const char *http_method(const struct http_request *rq);
-const char *http_raw_uri(const struct http_request *rq);  /* as on the wire: path and query, undecoded */
-const char *http_raw_path(const struct http_request *rq); /* the wire path without the query */
+const char *http_raw_uri(
+    const struct http_request *rq); /* as on the wire: path and query, undecoded */
+const char *http_raw_path(const struct http_request *rq);  /* the wire path without the query */
 const char *http_raw_query(const struct http_request *rq); /* "" when none */
-const char *http_path(const struct http_request *rq);     /* percent-decoded; never holds NUL */
+const char *http_path(const struct http_request *rq);      /* percent-decoded; never holds NUL */
 const char *http_header(const struct http_request *rq, const char *name); /* first value or NULL */
 /* Calls visit for every header in arrival order. */
-void http_headers(const struct http_request *rq, void (*visit)(void *context, const char *name, const char *value),
-                  void *context);
-const char *http_query(const struct http_request *rq, const char *name); /* decoded, first; NULL when absent */
+void http_headers(const struct http_request *rq,
+                  void (*visit)(void *context, const char *name, const char *value), void *context);
+const char *http_query(const struct http_request *rq,
+                       const char *name); /* decoded, first; NULL when absent */
 size_t http_query_count(const struct http_request *rq);
 bool http_query_at(const struct http_request *rq, size_t i, const char **name, const char **value);
 const char *http_body(const struct http_request *rq, size_t *n); /* never NULL; NUL-terminated */
 const char *http_peer(const struct http_request *rq);            /* "127.0.0.1" */
 const char *http_request_id(const struct http_request *rq);      /* X-Request-Id given or made */
 struct arena *http_arena(struct http_request *rq);               /* lives as long as the request */
-int64_t http_started_us(const struct http_request *rq);          /* clock_mono_us() of the first byte */
-void http_set_user(struct http_request *rq, void *user);         /* the handler's own per-request state */
+int64_t http_started_us(const struct http_request *rq);  /* clock_mono_us() of the first byte */
+void http_set_user(struct http_request *rq, void *user); /* the handler's own per-request state */
 void *http_user(const struct http_request *rq);
 /*
- * Called once when the request ends for any reason (answered or the client went away); frees the user state. It never
- * runs while on_request's answer is still owed: a request that was answered 503 by the deadline, or whose client left,
- * stays valid (headers included) until the handler has responded; that response is dropped.
+ * Called once when the request ends for any reason (answered or the client went away); frees the
+ * user state. It never runs while on_request's answer is still owed: a request that was answered
+ * 503 by the deadline, or whose client left, stays valid (headers included) until the handler has
+ * responded; that response is dropped.
  */
 void http_on_end(struct http_request *rq, void (*end)(struct http_request *rq, void *user));
 /* Moves the answer deadline (long polls): milliseconds from now. */
 void http_extend(struct http_request *rq, int64_t ms);
-/* True when nobody waits for the answer any more (looked at about twice a second while the request waits). */
+/* True when nobody waits for the answer any more (looked at about twice a second while the request
+ * waits). */
 bool http_is_client_gone(const struct http_request *rq);
 bool http_is_answered(const struct http_request *rq);
-int http_status(const struct http_request *rq);          /* of the answer; 0 before, and when the client left first */
+int http_status(
+    const struct http_request *rq); /* of the answer; 0 before, and when the client left first */
 uint64_t http_sent_bytes(const struct http_request *rq); /* length of the answer's body */
 
 /* ---- response: headers first, then exactly one respond ---- */
-/* Control bytes in a value become blanks, so no reflected text can start a header of its own. An empty value removes
-   the header, a default one included. */
-void http_set_header(struct http_request *rq, const char *name, const char *value); /* copies; replaces */
-void http_add_header(struct http_request *rq, const char *name, const char *value); /* copies; repeats */
-/* Copies the body. type may be NULL when n is 0. HEAD answers are cut by the server. Compresses with gzip above 1 KiB
-   when the client accepts it and the type is text or JSON. JSON is indented when the query has ?pretty. */
-void http_respond(struct http_request *rq, int status, const char *type, const void *body, size_t n);
+/* Control bytes in a value become blanks, so no reflected text can start a header of its own. An
+   empty value removes the header, a default one included. */
+void http_set_header(struct http_request *rq, const char *name,
+                     const char *value); /* copies; replaces */
+void http_add_header(struct http_request *rq, const char *name,
+                     const char *value); /* copies; repeats */
+/* Copies the body. type may be NULL when n is 0. HEAD answers are cut by the server. Compresses
+   with gzip above 1 KiB when the client accepts it and the type is text or JSON. JSON is indented
+   when the query has ?pretty. */
+void http_respond(struct http_request *rq, int status, const char *type, const void *body,
+                  size_t n);
 /* Takes the body (free()d later). */
 void http_respond_take(struct http_request *rq, int status, const char *type, char *body, size_t n);
 /* A body that outlives the server (compiled-in files): neither copied nor compressed. */
-void http_respond_static(struct http_request *rq, int status, const char *type, const void *body, size_t n);
+void http_respond_static(struct http_request *rq, int status, const char *type, const void *body,
+                         size_t n);
 /* Sends a file or a part of it (descriptor is closed by the server). */
-void http_respond_fd(struct http_request *rq, int status, const char *type, int fd, uint64_t offset, uint64_t n);
+void http_respond_fd(struct http_request *rq, int status, const char *type, int fd, uint64_t offset,
+                     uint64_t n);
 /* application/json of a value (borrowed); ?pretty indents. */
 void http_respond_json(struct http_request *rq, int status, const json_t *value);
 
@@ -123,16 +142,18 @@ struct problem {
     json_t *errors;     /* borrowed list of {pointer, code, detail}; NULL: none */
     json_t *extra;      /* borrowed object whose members are added; NULL: none */
     bool is_retryable;
-    int retry_after_s;  /* 0: no header */
+    int retry_after_s; /* 0: no header */
 };
 void http_problem(struct http_request *rq, const struct problem *p);
-/* The usual case: an error value becomes a problem (5xx hide the detail and log it with the request id). */
+/* The usual case: an error value becomes a problem (5xx hide the detail and log it with the request
+ * id). */
 void http_problem_err(struct http_request *rq, const struct err *e);
 
 /* ---- server-sent events ---- */
 struct sse_stream; /* one connected client; owned by the server */
-/* Answers 200 text/event-stream and keeps the connection. on_writable is called on the loop thread whenever the client
-   took everything given so far; on_close once when it is gone (also for slowness: a write stalled for 30 s). */
+/* Answers 200 text/event-stream and keeps the connection. on_writable is called on the loop thread
+   whenever the client took everything given so far; on_close once when it is gone (also for
+   slowness: a write stalled for 30 s). */
 struct sse_options {
     void (*on_writable)(struct sse_stream *s, void *user);
     void (*on_close)(struct sse_stream *s, void *user);
@@ -149,20 +170,25 @@ void sse_close(struct sse_stream *s);
 
 /* ---- router: a table of routes becomes a matcher ---- */
 struct route_match {
-    size_t route;            /* index into the table given to router_new */
-    const char *params[6];   /* decoded values of {…} in order of appearance (in the request's arena) */
+    size_t route; /* index into the table given to router_new */
+    const char
+        *params[6]; /* decoded values of {…} in order of appearance (in the request's arena) */
     size_t n_params;
 };
 struct router;
 struct router_entry {
     const char *method; /* "GET" */
-    const char *path;   /* "/configs/{name}/versions/{n}"; a literal segment wins over {…}; "{rest...}" takes the rest */
+    const char *path;   /* "/configs/{name}/versions/{n}"; a literal segment wins over {…};
+                           "{rest...}" takes the rest */
 };
 struct router *router_new(const struct router_entry *entries, size_t count);
 void router_free(struct router *r);
 enum router_verdict { ROUTER_FOUND, ROUTER_NOT_FOUND, ROUTER_METHOD_NOT_ALLOWED };
-/* HEAD matches GET. On METHOD_NOT_ALLOWED, allow (size bytes) gets "GET, POST". path is the raw wire path. */
+/* HEAD matches GET. On METHOD_NOT_ALLOWED, allow (size bytes) gets "GET, HEAD, POST" (asking for
+   OPTIONS is how one learns it). path is the raw wire path. A literal that knows the path but not
+   the method gives way to {…} that knows both. */
 enum router_verdict router_match(const struct router *r, const char *method, const char *raw_path,
-                                 struct route_match *match, struct arena *arena, char *allow, size_t size);
+                                 struct route_match *match, struct arena *arena, char *allow,
+                                 size_t size);
 
 #endif
