@@ -51,7 +51,8 @@ struct conn {
 struct http_request {
     struct http_request *next, *prev; /* pool, or the list of detached requests */
     struct http_server *server;       /* NULL once the server is gone */
-    struct conn *conn;                /* NULL once the connection is done with it */
+    uv_loop_t *loop;
+    struct conn *conn; /* NULL once the connection is done with it */
     struct arena arena;
     const char *method, *version; /* libmicrohttpd's memory until detached */
     char *raw_uri, *raw_path, *raw_query, *path;

@@ -34,6 +34,7 @@ static struct http_request *request_new(struct http_server *s)
         rq = xcalloc(1, sizeof *rq);
     }
     rq->server = s;
+    rq->loop = s->loop;
     rq->out = rq->out_inline;
     rq->out_capacity = HTTP_HEADERS_INLINE;
     return rq;

@@ -96,14 +96,12 @@ static void on_dropped(uv_timer_t *timer)
  * can keep it. */
 static struct sse_stream *stream_drop(struct http_request *rq, struct sse_stream *s)
 {
-    s->is_dropped = true;
-    if (rq->server) {
-        uv_timer_t *timer = xcalloc(1, sizeof *timer);
+    uv_timer_t *timer = xcalloc(1, sizeof *timer);
 
-        uv_timer_init(rq->server->loop, timer);
-        timer->data = s;
-        uv_timer_start(timer, on_dropped, 0, 0);
-    }
+    s->is_dropped = true;
+    uv_timer_init(rq->loop, timer);
+    timer->data = s;
+    uv_timer_start(timer, on_dropped, 0, 0);
     rq->is_owed = false;
     request_settle(rq);
     return s;
