@@ -34,6 +34,7 @@ struct step_row {
     struct step step;                 /* state, intent, sends, attempt, failures, times; is_cancelled */
     const char *intent_name;          /* NULL: none yet */
     const char *baseline, *arn, *waiting_for;
+    const char *known_arn;            /* what the inventory has under the key; NULL */
     json_t *intent_request;           /* owned; NULL */
     json_t *details;                  /* owned; NULL */
     int64_t started_ms;               /* 0: never looked at before */

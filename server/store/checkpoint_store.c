@@ -171,8 +171,8 @@ static const struct db_stmt save_events = {
     "s.run_id, s.id,"
     "  u.data || jsonb_build_object('kind', s.kind, 'name', s.name, 'step', s.ordinal, 'run', "
     "s.run_id, 'arn', s.arn)"
-    " FROM json_to_recordset($1::json) WITH ORDINALITY AS u(event_id text, id text, type text, "
-    "data jsonb, at bigint)"
+    " FROM ROWS FROM (json_to_recordset($1::json) AS (event_id text, id text, type text, data jsonb))"
+    " WITH ORDINALITY AS u(event_id, id, type, data, at)"
     " JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint JOIN runs n ON n.id = s.run_id "
     "ORDER BY u.at",
     2

@@ -100,6 +100,7 @@ static const struct db_stmt claim_due = {
     "p.state = 'succeeded'),"
     "    (SELECT q.arn FROM resources q WHERE q.key = f.value))) FROM jsonb_each_text(c.refs) f) "
     "AS arns,"
+    "  (SELECT q.arn FROM resources q WHERE q.key = c.resource_key) AS known_arn,"
     "  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms"
     " FROM claimed c JOIN runs r ON r.id = c.run_id ORDER BY c.run_id, c.ordinal",
     3
@@ -261,6 +262,7 @@ static bool read_row(struct row r, struct arena *arena, struct step_row *out)
     out->arn = row_keep(r, "arn", arena);
     out->waiting_for = row_keep(r, "waiting_for", arena);
     out->details = row_json(r, "details");
+    out->known_arn = row_keep(r, "known_arn", arena);
     out->started_ms = row_int(r, "started_ms");
     read_step(r, out);
     out->is_quarantined = out->claims > CLAIMS_MAX || step_check(&out->step) != NULL;

@@ -1,0 +1,101 @@
+/*
+ * failpoint.c - the table of armed failpoints; empty in release builds.
+ *
+ * Read once from the environment; an idle failpoint costs one atomic load.
+ */
+#include "steward/failpoint.h"
+
+#ifdef STEWARD_FAILPOINTS
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARMED_MAX 16
+
+static struct {
+    char name[64], action[32];
+    long at; /* hit number; 0: every */
+    _Atomic long hits;
+} armed[ARMED_MAX];
+static _Atomic int n_armed = -1;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* One "name=action" or "name=action@N". */
+static void arm_one(const char *text, size_t n)
+{
+    const char *equals = memchr(text, '=', n);
+    const char *at = memchr(text, '@', n);
+    size_t name_n, action_n;
+    int i = n_armed;
+
+    if (!equals || i >= ARMED_MAX)
+        return;
+    name_n = (size_t) (equals - text);
+    action_n = (size_t) ((at ? at : text + n) - equals) - 1;
+    if (name_n >= sizeof armed[0].name || action_n >= sizeof armed[0].action)
+        return;
+    memcpy(armed[i].name, text, name_n);
+    memcpy(armed[i].action, equals + 1, action_n);
+    armed[i].at = at ? strtol(at + 1, NULL, 10) : 0;
+    n_armed = i + 1;
+}
+
+static void arm(void)
+{
+    const char *text = getenv("STEWARD_FAILPOINTS");
+
+    n_armed = 0;
+    while (text && *text) {
+        size_t n = strcspn(text, ";");
+
+        arm_one(text, n);
+        text += n + (text[n] == ';');
+    }
+}
+
+static void act(const char *action)
+{
+    static const char note[] = "level=warn mod=base event=failpoint_hit\n";
+
+    (void) !write(STDERR_FILENO, note, sizeof note - 1);
+    if (strcmp(action, "kill9") == 0)
+        (void) kill(getpid(), SIGKILL);
+    else if (strcmp(action, "stop") == 0)
+        (void) kill(getpid(), SIGSTOP);
+    else if (strcmp(action, "abort") == 0)
+        abort();
+    else if (strncmp(action, "exit(", 5) == 0)
+        _exit((int) strtol(action + 5, NULL, 10));
+    else if (strncmp(action, "sleep(", 6) == 0) {
+        long ms = strtol(action + 6, NULL, 10);
+        struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+        (void) nanosleep(&ts, NULL);
+    }
+}
+
+void fp_hit(const char *name)
+{
+    if (n_armed == 0)
+        return;
+    (void) pthread_once(&once, arm);
+    for (int i = 0; i < n_armed; i++) {
+        if (strcmp(armed[i].name, name) != 0)
+            continue;
+        if (++armed[i].hits == armed[i].at || armed[i].at == 0)
+            act(armed[i].action);
+    }
+}
+
+#else
+
+/* ISO C wants a translation unit to declare something. */
+typedef int failpoint_none;
+
+#endif

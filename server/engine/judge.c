@@ -1,0 +1,250 @@
+/*
+ * judge.c - what an answer of AWS means: an outcome for the core, and words for people.
+ *
+ * Only a definite, parsed refusal is a NO; everything else is "maybe". A failure is one sentence
+ * with what AWS said and, where we know one, a cure.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "steward/decide.h"
+#include "steward/json.h"
+#include "steward/str.h"
+#include "work.h"
+
+/* "More than 5 resources with PENDING or IN_PROGRESS status." passes; a full house does not. */
+static bool is_passing_limit(const struct step_row *row, const struct aws_call *call)
+{
+    return row->kind->is_per_run || strstr(call->error_message, "PENDING") != NULL ||
+           strstr(call->error_message, "IN_PROGRESS") != NULL;
+}
+
+enum outcome_type judge_send(const struct step_row *row, const struct aws_call *call)
+{
+    if (call->outcome == AWS_DONE) {
+        if (str_eq(call->operation, row->kind->create_op) &&
+            str_is_empty(json_text(call->response, row->kind->arn_member)))
+            return OUT_SENT_UNKNOWN; /* a yes without an ARN proves nothing */
+        return OUT_SENT_OK;
+    }
+    if (call->outcome != AWS_REFUSED)
+        return OUT_SENT_UNKNOWN;
+    switch (call->error_class) {
+    case AWS_ERROR_EXISTS:
+        return OUT_SENT_EXISTS;
+    case AWS_ERROR_LIMIT:
+        return is_passing_limit(row, call) ? OUT_SENT_BUSY : OUT_SENT_REFUSED;
+    case AWS_ERROR_IN_USE:
+    case AWS_ERROR_THROTTLED:
+    case AWS_ERROR_CREDENTIALS:
+        return OUT_SENT_BUSY;
+    case AWS_ERROR_SIGNATURE_EXPIRED:
+    case AWS_ERROR_NOT_SENT:
+        return OUT_NOT_SENT;
+    case AWS_ERROR_NOT_FOUND:
+    case AWS_ERROR_INVALID:
+    case AWS_ERROR_ACCESS_DENIED:
+    case AWS_ERROR_OTHER:
+        return OUT_SENT_REFUSED;
+    case AWS_ERROR_NONE:
+    case AWS_ERROR_SERVER:
+    case AWS_ERROR_TRANSPORT:
+        break;
+    }
+    return OUT_SENT_UNKNOWN;
+}
+
+bool judge_look_is_retryable(const struct aws_call *call)
+{
+    if (call->outcome == AWS_UNKNOWN)
+        return true;
+    switch (call->error_class) {
+    case AWS_ERROR_IN_USE:
+    case AWS_ERROR_LIMIT:
+    case AWS_ERROR_THROTTLED:
+    case AWS_ERROR_CREDENTIALS:
+    case AWS_ERROR_SIGNATURE_EXPIRED:
+    case AWS_ERROR_NOT_SENT:
+    case AWS_ERROR_SERVER:
+    case AWS_ERROR_TRANSPORT:
+        return true;
+    case AWS_ERROR_NONE:
+    case AWS_ERROR_NOT_FOUND:
+    case AWS_ERROR_EXISTS:
+    case AWS_ERROR_INVALID:
+    case AWS_ERROR_ACCESS_DENIED:
+    case AWS_ERROR_OTHER:
+        break;
+    }
+    return false;
+}
+
+/* What AWS's words usually mean, and what to do. */
+static const struct {
+    const char *needle, *cure;
+} cures[] = {
+    { "missing the following columns",
+      "Add the columns to the CSV's header, or take them out of the schema." },
+    { "Insufficient privileges for accessing data",
+      "Give the import role s3:GetObject and s3:ListBucket on the bucket, and let "
+      "personalize.amazonaws.com read it." },
+    { "fewer than 25 users", "Import interactions of at least 25 users with two or more each." },
+    { "fewer than 1000 interactions",
+      "Import at least 1,000 interactions of the event type the solution uses." },
+    { "Invalid S3 input path", "Put job_config.json (one JSON object a line) at the input path." },
+    { "Invalid Data location",
+      "Check that the CSV is where the step looked and that the bucket is in this region." },
+    { "AccessDenied",
+      "Give the server's credentials the action named; docs/iam.md has the policy." },
+    { "not authorized to perform",
+      "Give the server's credentials the action named; docs/iam.md has the policy." },
+    { "ACTIVE state. Please delete some",
+      "Delete what is no longer needed, or ask AWS for a higher quota." },
+};
+
+static const char *find_cure(const char *text)
+{
+    for (size_t i = 0; text && i < ARRAY_LEN(cures); i++)
+        if (strstr(text, cures[i].needle))
+            return cures[i].cure;
+    return NULL;
+}
+
+static const char *const why_slugs[WHY_COUNT] = { [WHY_NONE] = "none",
+                                                  [WHY_IN_PROGRESS] = "in-progress",
+                                                  [WHY_DELETING] = "deleting",
+                                                  [WHY_LOOK] = "look-failed",
+                                                  [WHY_BUSY] = "busy",
+                                                  [WHY_QUIESCENCE] = "quiescence",
+                                                  [WHY_VERIFY] = "verify",
+                                                  [WHY_FUSE] = "fuse",
+                                                  [WHY_UNKNOWN_OUTCOME] = "unknown-outcome",
+                                                  [WHY_CONFLICT] = "conflict",
+                                                  [WHY_FAILED] = "failed",
+                                                  [WHY_STOPPED] = "stopped",
+                                                  [WHY_VANISHED] = "vanished",
+                                                  [WHY_REFUSED] = "refused",
+                                                  [WHY_NAME_TAKEN] = "name-taken",
+                                                  [WHY_PREPARE] = "missing-reference",
+                                                  [WHY_CURRENT] = "current",
+                                                  [WHY_NO_INPUT] = "no-input",
+                                                  [WHY_MATCHES] = "matches",
+                                                  [WHY_LIST_LAG] = "list-lag" };
+
+const char *judge_why_slug(enum why why)
+{
+    return why_slugs[why];
+}
+
+const char *judge_waiting_for(const struct work *w, enum why why)
+{
+    const char *status = w->observed ? decide_status(w->row.kind, w->observed) : NULL;
+
+    switch ((int) why) {
+    case WHY_IN_PROGRESS:
+        return status && *status ? status : "CREATE PENDING";
+    case WHY_DELETING:
+        return "the deletion of the old one";
+    case WHY_LOOK:
+        return "AWS to answer";
+    case WHY_BUSY:
+        return w->call.error_class == AWS_ERROR_LIMIT       ? "the service's quota"
+               : w->call.error_class == AWS_ERROR_THROTTLED ? "AWS's rate limit"
+                                                            : "the service to be ready for it";
+    case WHY_QUIESCENCE:
+        return "an uncertain call to be past its time";
+    case WHY_VERIFY:
+        return "an uncertain update to be past its time";
+    case WHY_FUSE:
+        return "the training fuse";
+    case WHY_UNKNOWN_OUTCOME:
+        return "certainty about a call without an answer";
+    case WHY_LIST_LAG:
+        return "the service's lists to catch up";
+    case WHY_FAILED:
+        return "the next attempt";
+    default:
+        return why_slugs[why];
+    }
+}
+
+static void describe_conflict(const struct work *w, struct buf *out)
+{
+    size_t i;
+    json_t *d;
+
+    buf_printf(out, "The %s %s exists and differs in what cannot be changed:", w->row.kind->title,
+               w->row.name);
+    json_array_foreach (w->differences, i, d) {
+        AUTO_FREE char *desired = json_compact(json_object_get(d, "desired"));
+        const json_t *seen = json_object_get(d, "observed");
+        AUTO_FREE char *observed = seen ? json_compact(seen) : xstrdup("nothing");
+
+        buf_printf(out, "%s %s is %.120s, wanted %.120s", i ? ";" : "", json_text(d, "field"),
+                   observed, desired);
+    }
+    buf_adds(out, ". Use another name, or change the file back.");
+}
+
+void judge_failure(const struct work *w, enum why why, struct buf *out)
+{
+    const char *title = w->row.kind->title, *name = w->row.name;
+    const char *reason = w->observed ? json_text(w->observed, "failureReason") : NULL;
+    const char *cure = find_cure(why == WHY_REFUSED ? w->call.error_message : reason);
+    char call[1400];
+
+    switch ((int) why) {
+    case WHY_CONFLICT:
+        describe_conflict(w, out);
+        return;
+    case WHY_FAILED:
+        buf_printf(out, "Amazon Personalize could not make the %s %s: %s", title, name,
+                   reason ? reason : "it gave no reason.");
+        break;
+    case WHY_STOPPED:
+        buf_printf(out, "The %s %s was stopped before it finished.", title, name);
+        break;
+    case WHY_VANISHED:
+        buf_printf(out, "The %s %s was deleted by somebody else while this run waited for it.",
+                   title, name);
+        break;
+    case WHY_REFUSED:
+        aws_call_describe(&w->call, call, sizeof call);
+        buf_printf(out, "AWS refused: %s", call);
+        break;
+    case WHY_NAME_TAKEN:
+        buf_printf(out,
+                   "The service says that %s %s exists, but does not show it: the name is taken "
+                   "elsewhere.",
+                   title, name);
+        break;
+    case WHY_PREPARE:
+        buf_adds(out, w->trouble.message);
+        break;
+    default:
+        buf_printf(out, "The step failed: %s.", why_slugs[why]);
+    }
+    if (cure)
+        buf_printf(out, " %s", cure);
+}
+
+json_t *judge_failure_json(const struct work *w, enum why why, const char *message)
+{
+    const char *reason = w->observed ? json_text(w->observed, "failureReason") : NULL;
+    json_t *f = json_pack("{s:s, s:s}", "code", why_slugs[why], "message", message);
+    const char *cure = find_cure(why == WHY_REFUSED ? w->call.error_message : reason);
+
+    if (why == WHY_REFUSED) {
+        json_object_set_new(f, "operation", json_string(w->call.operation));
+        json_object_set_new(f, "awsCode", json_string(w->call.error_code));
+        json_object_set_new(f, "awsMessage", json_string(w->call.error_message));
+        json_object_set_new(f, "requestId", json_string(w->call.request_id));
+    }
+    if (reason)
+        json_object_set_new(f, "failureReason", json_string(reason));
+    if (cure)
+        json_object_set_new(f, "cure", json_string(cure));
+    if (why == WHY_CONFLICT && w->differences)
+        json_object_set(f, "differences", w->differences);
+    return f;
+}

@@ -1,0 +1,418 @@
+/*
+ * look.c - observing one resource: a few calls, then what was seen.
+ *
+ * A look never changes anything and may be repeated at will. Config-owned resources are found by
+ * name, children of a group by listing it, per-run resources by the rule of the AWS solution (which
+ * of the listed ones is current) or, after an uncertain send, by our generated name.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "steward/clock.h"
+#include "steward/decide.h"
+#include "steward/json.h"
+#include "steward/str.h"
+#include "work.h"
+
+#define PAGES_MAX 1000
+
+void look_done(struct look *l)
+{
+    json_decref(l->items);
+    *l = (struct look){ 0 };
+}
+
+static void start_call(struct work *w, const char *operation, json_t *request)
+{
+    aws_call_done(&w->call);
+    aws_call_init(&w->call, AWS_PERSONALIZE, operation, request);
+    w->call.user = w;
+}
+
+static enum look_result describe(struct work *w, const char *arn)
+{
+    str_copy(w->look.arn, sizeof w->look.arn, arn);
+    w->look.stage = LOOK_DESCRIBE;
+    start_call(w, w->row.kind->describe_op, json_pack("{s:s}", w->row.kind->arn_member, arn));
+    return LOOK_CALL;
+}
+
+static enum look_result list_page(struct work *w)
+{
+    const struct kind *kind = w->row.kind;
+    const char *parent = json_text(w->row.arns, kind->list_filter);
+
+    if (!parent) {
+        (void) err_set(&w->trouble, ERR_INVALID,
+                       "The %s of %s %s is not known yet; apply the config first.",
+                       kind->list_filter, kind->title, w->row.name);
+        return LOOK_NEVER;
+    }
+    w->look.stage = LOOK_LIST;
+    start_call(w, kind->list_op,
+               json_pack("{s:s, s:i}", kind->list_filter, parent, "maxResults", 100));
+    if (*w->look.token)
+        json_object_set_new(w->call.request, "nextToken", json_string(w->look.token));
+    return LOOK_CALL;
+}
+
+/* ---- where the data of an import lies ---- */
+
+struct place {
+    char bucket[80], folder[1024], file[1030];
+};
+
+/* train/<group>/<type>/ before train/<group>/<type>.csv, unless the file says where. */
+static void find_place(const struct step_row *row, struct place *p)
+{
+    const char *given = json_text(json_object_get(row->options, "source"), "dataLocation");
+    const char *prefix = json_text_or(row->options, "prefix", "");
+    char type[40];
+    size_t n;
+
+    str_copy(p->bucket, sizeof p->bucket, json_text_or(row->options, "bucket", ""));
+    if (given && str_starts(given, "s3://")) {
+        const char *slash = strchr(given + 5, '/');
+
+        (void) snprintf(p->bucket, sizeof p->bucket, "%.*s",
+                        (int) (slash ? slash - given - 5 : (long) strlen(given + 5)), given + 5);
+        str_copy(p->folder, sizeof p->folder, slash ? slash + 1 : "");
+        n = strlen(p->folder);
+        if (n && p->folder[n - 1] == '/')
+            p->folder[n - 1] = '\0';
+        str_copy(p->file, sizeof p->file, p->folder);
+        return;
+    }
+    str_copy(type, sizeof type, json_text_or(row->options, "datasetType", ""));
+    for (char *t = type; *t; t++)
+        *t = (char) (*t >= 'A' && *t <= 'Z' ? *t + 32 : *t);
+    n = strlen(prefix);
+    (void) snprintf(p->folder, sizeof p->folder, "%s%s%s", prefix,
+                    n && prefix[n - 1] != '/' ? "/" : "", type);
+    (void) snprintf(p->file, sizeof p->file, "%s.csv", p->folder);
+}
+
+static enum look_result look_folder(struct work *w)
+{
+    struct place p;
+    char prefix[1030];
+
+    find_place(&w->row, &p);
+    (void) snprintf(prefix, sizeof prefix, "%s/", p.folder);
+    w->look.stage = LOOK_FOLDER;
+    aws_call_done(&w->call);
+    aws_s3_list_call(&w->call, p.bucket, prefix, *w->look.token ? w->look.token : NULL);
+    w->call.user = w;
+    return LOOK_CALL;
+}
+
+static enum look_result look_file(struct work *w)
+{
+    struct place p;
+
+    find_place(&w->row, &p);
+    w->look.stage = LOOK_FILE;
+    aws_call_done(&w->call);
+    aws_s3_head_call(&w->call, p.bucket, p.file);
+    w->call.user = w;
+    return LOOK_CALL;
+}
+
+static enum look_result failed(const struct work *w)
+{
+    return judge_look_is_retryable(&w->call) ? LOOK_LATER : LOOK_NEVER;
+}
+
+static enum look_result after_folder(struct work *w)
+{
+    struct s3_listing listing;
+    struct place p;
+    bool is_more;
+
+    if (w->call.outcome != AWS_DONE)
+        return w->call.error_class == AWS_ERROR_NOT_FOUND ? look_file(w) : failed(w);
+    if (aws_s3_parse_list(w->call.body, w->call.body_n, &listing, &w->trouble))
+        return LOOK_LATER;
+    find_place(&w->row, &p);
+    for (size_t i = 0; i < listing.count; i++) {
+        if (!str_ends(listing.objects[i].key, ".csv"))
+            continue;
+        (void) snprintf(w->look.location, sizeof w->look.location, "s3://%s/%s", p.bucket,
+                        p.folder);
+        if (listing.objects[i].last_modified_ms > w->look.data_ms)
+            w->look.data_ms = listing.objects[i].last_modified_ms;
+    }
+    str_copy(w->look.token, sizeof w->look.token, listing.next_token ? listing.next_token : "");
+    aws_s3_listing_done(&listing);
+    is_more = *w->look.token && ++w->look.pages < PAGES_MAX;
+    if (is_more)
+        return look_folder(w);
+    w->look.token[0] = '\0';
+    w->look.pages = 0;
+    return *w->look.location ? list_page(w) : look_file(w);
+}
+
+static enum look_result after_file(struct work *w, enum seen *seen)
+{
+    struct place p;
+    int64_t seconds;
+
+    if (w->call.outcome != AWS_DONE && w->call.error_class == AWS_ERROR_NOT_FOUND) {
+        *seen = SEEN_NO_INPUT;
+        return LOOK_SEEN;
+    }
+    if (w->call.outcome != AWS_DONE)
+        return failed(w);
+    find_place(&w->row, &p);
+    (void) snprintf(w->look.location, sizeof w->look.location, "s3://%s/%s", p.bucket, p.file);
+    if (clock_parse_http(w->call.last_modified, &seconds))
+        w->look.data_ms = seconds * 1000;
+    return list_page(w);
+}
+
+/* ---- lists ---- */
+
+/* The one child that counts: the dataset of our type, the tracker or attribution of the group. */
+static const json_t *pick_child(const struct work *w)
+{
+    const char *type = json_text(w->row.request, "datasetType");
+    const json_t *best = NULL;
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (w->look.items, i, item) {
+        const char *seen = json_text_or(item, "datasetType", "");
+
+        if (w->row.kind->id == KIND_DATASET && (!type || strcasecmp(type, seen) != 0))
+            continue;
+        if (!best || (str_starts(json_text_or(best, "status", ""), "DELETE") &&
+                      !str_starts(json_text_or(item, "status", ""), "DELETE")))
+            best = item;
+    }
+    return best;
+}
+
+static void remember_baseline(struct work *w)
+{
+    int64_t newest = -1;
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (w->look.items, i, item) {
+        int64_t created = decide_time_ms(item, "creationDateTime");
+
+        if (created > newest) {
+            newest = created;
+            str_copy(w->look.baseline, sizeof w->look.baseline,
+                     json_text_or(item, w->row.kind->arn_member, ""));
+        }
+    }
+}
+
+/* After an uncertain CreateSolutionVersion: versions newer than the baseline that are nobody's
+ * known, one by one. */
+static enum look_result identify_next(struct work *w, enum seen *seen)
+{
+    struct look *l = &w->look;
+
+    for (; l->candidate < json_array_size(l->items); l->candidate++) {
+        const json_t *item = json_array_get(l->items, l->candidate);
+        const char *arn = json_text_or(item, w->row.kind->arn_member, "");
+
+        if (str_eq(arn, w->row.baseline))
+            break; /* newest first: the rest is older */
+        if (str_eq(json_text(item, "trainingType"), "AUTOMATIC"))
+            continue;
+        str_copy(l->arn, sizeof l->arn, arn);
+        l->stage = LOOK_IDENTIFY;
+        start_call(w, w->row.kind->describe_op, json_pack("{s:s}", w->row.kind->arn_member, arn));
+        return LOOK_CALL;
+    }
+    *seen = SEEN_ABSENT;
+    return LOOK_SEEN;
+}
+
+static enum look_result choose_current(struct worker *k, struct work *w, enum seen *seen)
+{
+    const struct step_row *row = &w->row;
+    struct currency rule = {
+        .is_renewal = row->verb == VERB_RENEW,
+        .max_age_s = json_int_or(row->options, "maxAgeSeconds", 0),
+        .now_ms = clock_wall_ms() + aws_clock_offset_ms(k->options->aws, AWS_PERSONALIZE),
+        .data_ms = w->look.data_ms,
+        .has_data_time = row->kind->id == KIND_DATASET_IMPORT_JOB,
+        .is_forced = json_bool_or(row->options, "isForced", false),
+    };
+    size_t at = decide_current(w->look.items, &rule);
+
+    remember_baseline(w);
+    if (at == SIZE_MAX) {
+        *seen = SEEN_STALE;
+        return LOOK_SEEN;
+    }
+    w->look.is_foreign = true;
+    return describe(w, json_text_or(json_array_get(w->look.items, at), row->kind->arn_member, ""));
+}
+
+static enum look_result after_list(struct worker *k, struct work *w, enum seen *seen)
+{
+    const struct kind *kind = w->row.kind;
+    const json_t *page, *child;
+    const char *token;
+
+    if (w->call.outcome != AWS_DONE)
+        return failed(w);
+    page = json_object_get(w->call.response, kind->list_member);
+    token = json_text(w->call.response, "nextToken");
+    json_array_extend(w->look.items, (json_t *) page);
+    if (!str_is_empty(token)) {
+        if (str_eq(token, w->look.token) || ++w->look.pages >= PAGES_MAX) {
+            (void) err_set(&w->trouble, ERR_UNAVAILABLE, "%s repeats its pages.", kind->list_op);
+            return LOOK_LATER;
+        }
+        str_copy(w->look.token, sizeof w->look.token, token);
+        return list_page(w);
+    }
+    if (!kind->is_per_run) {
+        child = pick_child(w);
+        if (child)
+            return describe(w, json_text_or(child, kind->arn_member, ""));
+        *seen = SEEN_ABSENT;
+        return LOOK_SEEN;
+    }
+    if (w->row.step.intent == INTENT_MAYBE_SENT)
+        return identify_next(w, seen);
+    return choose_current(k, w, seen);
+}
+
+/* ---- descriptions ---- */
+
+static void keep_observed(struct work *w, const json_t *resource)
+{
+    json_decref(w->observed);
+    w->observed = json_incref((json_t *) resource);
+}
+
+static enum look_result judged(struct work *w, enum seen *seen)
+{
+    *seen = decide_seen(w->row.kind, w->observed, w->differences);
+    /* Somebody else's finished job or version makes ours unnecessary. */
+    if (*seen == SEEN_MATCHES && w->look.is_foreign && w->row.kind->is_per_run)
+        *seen = SEEN_CURRENT;
+    if ((*seen == SEEN_FAILED || *seen == SEEN_STOPPED) && w->look.is_foreign &&
+        w->row.kind->is_per_run)
+        *seen = SEEN_STALE;
+    return LOOK_SEEN;
+}
+
+static void compare(struct work *w)
+{
+    AUTO_JSON json_t *desired = NULL;
+
+    json_decref(w->differences);
+    w->differences = NULL;
+    if (w->row.kind->is_per_run)
+        return;
+    desired = request_desired(&w->row);
+    w->differences = decide_differences(w->row.kind, desired, w->observed,
+                                        json_object_get(w->row.options, "ignoreFields"));
+}
+
+static enum look_result after_describe(struct work *w, enum seen *seen)
+{
+    const struct kind *kind = w->row.kind;
+    const json_t *resource = json_object_get(w->call.response, kind->describe_member);
+
+    if (w->call.outcome != AWS_DONE) {
+        if (w->call.outcome != AWS_REFUSED || w->call.error_class != AWS_ERROR_NOT_FOUND)
+            return failed(w);
+        *seen = SEEN_ABSENT;
+        return LOOK_SEEN;
+    }
+    if (!json_is_object(resource)) {
+        (void) err_set(&w->trouble, ERR_UNAVAILABLE, "%s answered without %s.", kind->describe_op,
+                       kind->describe_member);
+        return LOOK_LATER;
+    }
+    keep_observed(w, resource);
+    compare(w);
+    if (kind->id == KIND_SOLUTION_VERSION && str_eq(json_text(resource, "status"), "ACTIVE")) {
+        w->look.stage = LOOK_METRICS;
+        start_call(w, "GetSolutionMetrics", json_pack("{s:s}", "solutionVersionArn", w->look.arn));
+        return LOOK_CALL;
+    }
+    return judged(w, seen);
+}
+
+static enum look_result after_identify(struct work *w, enum seen *seen)
+{
+    const json_t *resource = json_object_get(w->call.response, w->row.kind->describe_member);
+
+    if (w->call.outcome != AWS_DONE && w->call.error_class != AWS_ERROR_NOT_FOUND)
+        return failed(w);
+    if (resource && str_eq(json_text(resource, "name"), w->intent_name)) {
+        w->look.is_own_name = true;
+        keep_observed(w, resource);
+        return judged(w, seen);
+    }
+    w->look.candidate++;
+    return identify_next(w, seen);
+}
+
+/* Metrics are read once a version is ACTIVE; a version without any (UPDATE) is fine. */
+static enum look_result after_metrics(struct work *w, enum seen *seen)
+{
+    if (w->call.outcome == AWS_DONE)
+        w->metrics = json_incref(json_object_get(w->call.response, "metrics"));
+    else if (judge_look_is_retryable(&w->call))
+        return LOOK_LATER;
+    return judged(w, seen);
+}
+
+enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
+{
+    const struct step_row *row = &w->row;
+    char arn[512];
+
+    (void) seen;
+    look_done(&w->look);
+    w->look.items = json_array();
+    request_intent_name(k, row, w->intent_name);
+    if (row->intent_name)
+        str_copy(w->intent_name, sizeof w->intent_name, row->intent_name);
+    if (row->arn) {
+        w->look.is_foreign = row->step.intent != INTENT_SAVED;
+        return describe(w, row->arn);
+    }
+    if (request_has_arn_by_name(row->kind) &&
+        (!row->kind->is_per_run || row->step.intent == INTENT_MAYBE_SENT)) {
+        w->look.is_own_name = row->kind->is_per_run;
+        request_arn(k, row->kind, w->intent_name, arn, sizeof arn);
+        return describe(w, arn);
+    }
+    if (row->kind->id == KIND_DATASET_IMPORT_JOB)
+        return look_folder(w);
+    return list_page(w);
+}
+
+enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen)
+{
+    switch (w->look.stage) {
+    case LOOK_FOLDER:
+        return after_folder(w);
+    case LOOK_FILE:
+        return after_file(w, seen);
+    case LOOK_LIST:
+        return after_list(k, w, seen);
+    case LOOK_DESCRIBE:
+        return after_describe(w, seen);
+    case LOOK_IDENTIFY:
+        return after_identify(w, seen);
+    case LOOK_METRICS:
+        return after_metrics(w, seen);
+    case LOOK_START:
+        break;
+    }
+    abort();
+}

@@ -1,0 +1,47 @@
+/*
+ * publisher.c - the thread that gives committed events their order.
+ *
+ * Any replica's publisher may number; an advisory lock keeps it to one at a time. What goes out
+ * (webhooks, mail, AWS's channels) is expanded from the numbered log, never in the writer's
+ * transaction.
+ */
+#include "steward/log.h"
+#include "work.h"
+
+#define NUMBER_EVERY_MS 1000
+#define PAUSE_MS        500
+
+static enum err_code number_all(struct engine *engine, struct db_conn *db, struct err *e)
+{
+    const struct engine_options *o = engine_get_options(engine);
+    size_t count;
+
+    do {
+        TRY(event_store_sequence(db, &count, e));
+        if (count == 0)
+            break;
+        ENGINE_COUNT(engine, events, count);
+        if (o->on_events)
+            o->on_events(o->user);
+    } while (!engine_is_stopping(engine));
+    return OK;
+}
+
+void publisher_run(struct engine *engine)
+{
+    struct db_conn *db = NULL;
+    struct err e;
+    bool is_last;
+
+    do {
+        is_last = engine_is_stopping(
+            engine); /* one more pass: what the workers wrote last gets its number */
+        if (engine_connect(engine, "steward publisher", &db, &e) || number_all(engine, db, &e)) {
+            log_error("engine", "publisher_trouble", &e);
+            engine_sleep(engine, 1, PAUSE_MS);
+        } else {
+            engine_sleep(engine, 1, NUMBER_EVERY_MS);
+        }
+    } while (!is_last);
+    db_conn_close(db);
+}

@@ -1,0 +1,257 @@
+/*
+ * request.c - what is sent: names, references, the body of a Create or Update call.
+ *
+ * Kind-specific twists are small functions here, pointed to by a table; nothing else in the engine
+ * knows them.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "steward/decide.h"
+#include "steward/json.h"
+#include "steward/str.h"
+#include "work.h"
+
+void request_arn(const struct worker *k, const struct kind *kind, const char *name, char *out,
+                 size_t size)
+{
+    const struct plan_settings *s = &k->options->settings;
+
+    (void) snprintf(out, size, "arn:%s:personalize:%s:%s:%s/%s", s->partition, s->region,
+                    s->account_id, kind->arn_type, name);
+}
+
+bool request_has_arn_by_name(const struct kind *kind)
+{
+    switch (kind->id) {
+    case KIND_DATASET:            /* carries its group's name and its type */
+    case KIND_EVENT_TRACKER:      /* an id of the service's */
+    case KIND_SOLUTION_VERSION:   /* likewise */
+    case KIND_METRIC_ATTRIBUTION: /* one per group, looked up there */
+        return false;
+    case KIND_DATASET_GROUP:
+    case KIND_SCHEMA:
+    case KIND_DATASET_IMPORT_JOB:
+    case KIND_FILTER:
+    case KIND_SOLUTION:
+    case KIND_CAMPAIGN:
+    case KIND_RECOMMENDER:
+    case KIND_BATCH_INFERENCE_JOB:
+    case KIND_BATCH_SEGMENT_JOB:
+    case KIND_DATASET_EXPORT_JOB:
+    case KIND_DATA_DELETION_JOB:
+    case KIND_COUNT:
+        break;
+    }
+    return true;
+}
+
+/* The readable part of a generated name. */
+static void name_base(const struct step_row *row, char *out, size_t size)
+{
+    const char *given = json_text(row->request, row->kind->name_member);
+    const char *type = json_text_or(row->options, "datasetType", "");
+    const char *solution = json_text_or(row->options, "solution", row->name);
+
+    if (given)
+        (void) snprintf(out, size, "%s", given);
+    else if (row->kind->id == KIND_DATASET_IMPORT_JOB)
+        (void) snprintf(out, size, "import-%s", type);
+    else if (row->kind->id == KIND_SOLUTION_VERSION)
+        (void) snprintf(out, size, "%s", row->name);
+    else
+        (void) snprintf(out, size, "batch-%s", solution);
+}
+
+/* slug(base)[:36] + "-" + 20 base32 characters over who, which run, which step, which attempt: the
+ * same after any crash. */
+void request_intent_name(const struct worker *k, const struct step_row *row,
+                         char out[INTENT_NAME_BYTES])
+{
+    char base[128], seed[256], digest[24];
+    uint8_t sha[32];
+    size_t n = 0;
+
+    if (!row->kind->is_per_run) {
+        str_copy(out, INTENT_NAME_BYTES, row->name);
+        return;
+    }
+    name_base(row, base, sizeof base);
+    for (const char *p = base; *p && n < 36; p++) {
+        unsigned char c = (unsigned char) *p;
+
+        if (isalnum(c) || (n > 0 && (c == '-' || c == '_')))
+            out[n++] = (char) c;
+        else if (n > 0)
+            out[n++] = '-';
+    }
+    (void) snprintf(seed, sizeof seed, "%s|%s|%d|%d", k->options->settings.deployment_id,
+                    row->run_id, row->ordinal, row->step.attempt);
+    sha256(seed, strlen(seed), sha);
+    base32_lower(sha, 20, digest);
+    (void) snprintf(out + n, INTENT_NAME_BYTES - n, "%s%s", n ? "-" : "", digest);
+}
+
+static bool is_synced_with_latest(const struct step_row *row)
+{
+    return json_bool_or(json_object_get(row->request, "campaignConfig"),
+                        "syncWithLatestSolutionVersion", false);
+}
+
+json_t *request_desired(const struct step_row *row)
+{
+    json_t *desired = json_deep_copy(row->request);
+    const char *member;
+    json_t *arn;
+
+    json_object_foreach (row->arns, member, arn) {
+        /* A campaign that follows the newest version by itself is not held to the one of this run.
+         */
+        if (row->kind->id == KIND_CAMPAIGN && is_synced_with_latest(row))
+            continue;
+        if (json_is_string(arn))
+            json_object_set(desired, member, arn);
+    }
+    return desired;
+}
+
+/* ---- bodies of Create calls ---- */
+
+static void twist_schema(const struct worker *k, struct work *w, json_t *body)
+{
+    json_t *schema = json_object_get(body, "schema");
+
+    (void) k;
+    (void) w;
+    if (schema && !json_is_string(schema)) {
+        AUTO_FREE char *text = json_compact(schema);
+
+        json_object_set_new(body, "schema", json_string(text));
+    }
+}
+
+static void twist_import(const struct worker *k, struct work *w, json_t *body)
+{
+    (void) k;
+    json_object_set_new(body, "dataSource", json_pack("{s:s}", "dataLocation", w->look.location));
+}
+
+static void twist_batch(const struct worker *k, struct work *w, json_t *body)
+{
+    const json_t *o = w->row.options;
+    AUTO_FREE char *folder =
+        xasprintf("s3://%s/batch/%s/%s", json_text_or(o, "bucket", ""),
+                  json_text_or(o, "datasetGroup", ""), json_text_or(o, "solution", ""));
+    AUTO_FREE char *input = xasprintf("%s/job_config.json", folder);
+    AUTO_FREE char *output = xasprintf("%s/%s/", folder, w->intent_name);
+
+    (void) k;
+    json_object_set_new(body, "jobInput", json_pack("{s:{s:s}}", "s3DataSource", "path", input));
+    json_object_set_new(body, "jobOutput",
+                        json_pack("{s:{s:s}}", "s3DataDestination", "path", output));
+}
+
+static void twist_campaign(const struct worker *k, struct work *w, json_t *body)
+{
+    const char *arn = json_text(body, "solutionVersionArn");
+    const char *slash = arn ? strrchr(arn, '/') : NULL;
+
+    (void) k;
+    if (slash && is_synced_with_latest(&w->row))
+        json_object_set_new(body, "solutionVersionArn",
+                            json_sprintf("%.*s/$LATEST", (int) (slash - arn), arn));
+}
+
+static const struct {
+    enum kind_id kind;
+    void (*twist)(const struct worker *k, struct work *w, json_t *body);
+} twists[] = {
+    { KIND_SCHEMA, twist_schema },
+    { KIND_DATASET_IMPORT_JOB, twist_import },
+    { KIND_BATCH_INFERENCE_JOB, twist_batch },
+    { KIND_BATCH_SEGMENT_JOB, twist_batch },
+    { KIND_CAMPAIGN, twist_campaign },
+};
+
+static void add_tags(const struct worker *k, const struct work *w, json_t *body)
+{
+    json_t *tags = json_deep_copy(w->row.tags);
+
+    if (!tags)
+        tags = json_array();
+    json_array_append_new(tags, json_pack("{s:s, s:s}", "tagKey", "steward:deployment", "tagValue",
+                                          k->options->settings.deployment_id));
+    if (w->row.kind->is_per_run)
+        json_array_append_new(
+            tags, json_pack("{s:s, s:s}", "tagKey", "steward:intent", "tagValue", w->intent_name));
+    json_object_set_new(body, "tags", tags);
+}
+
+static enum err_code add_references(const struct step_row *row, json_t *body, struct err *e)
+{
+    const char *member;
+    json_t *arn;
+
+    json_object_foreach (row->arns, member, arn) {
+        if (!json_is_string(arn))
+            return err_set(e, ERR_INVALID,
+                           "The %s that %s %s refers to is not known yet; apply the config first.",
+                           member, row->kind->title, row->name);
+        json_object_set(body, member, arn);
+    }
+    return OK;
+}
+
+static enum err_code build_create(const struct worker *k, struct work *w, json_t *body,
+                                  struct err *e)
+{
+    TRY(add_references(&w->row, body, e));
+    json_object_set_new(body, w->row.kind->name_member, json_string(w->intent_name));
+    for (size_t i = 0; i < ARRAY_LEN(twists); i++)
+        if (twists[i].kind == w->row.kind->id)
+            twists[i].twist(k, w, body);
+    if (w->row.kind->is_taggable)
+        add_tags(k, w, body);
+    return OK;
+}
+
+/* An Update names the resource and carries the fields that differ, with the values they should
+ * have. */
+static void build_update(const struct worker *k, struct work *w, json_t *body)
+{
+    AUTO_JSON json_t *desired = request_desired(&w->row);
+    size_t i;
+    json_t *difference;
+
+    json_object_clear(body);
+    json_object_set_new(body, w->row.kind->arn_member, json_string(w->look.arn));
+    json_array_foreach (w->differences, i, difference) {
+        const char *field = json_text(difference, "field");
+
+        json_object_set(body, field, json_object_get(desired, field));
+    }
+    if (w->row.kind->id == KIND_CAMPAIGN)
+        twist_campaign(k, w, body);
+}
+
+enum err_code request_build(const struct worker *k, struct work *w, enum op op, json_t **out,
+                            struct err *e)
+{
+    /* What may already be on its way is sent again as it was. */
+    bool is_again =
+        op == OP_CREATE && w->row.step.intent == INTENT_MAYBE_SENT && w->row.intent_request;
+    AUTO_JSON json_t *body = json_deep_copy(is_again ? w->row.intent_request : w->row.request);
+
+    if (is_again) {
+        *out = TAKE(body);
+        return OK;
+    }
+    request_intent_name(k, &w->row, w->intent_name);
+    if (op == OP_UPDATE)
+        build_update(k, w, body);
+    else
+        TRY(build_create(k, w, body, e));
+    *out = TAKE(body);
+    return OK;
+}

@@ -1,0 +1,160 @@
+/*
+ * work.h - one claimed step in a worker's hands; private to the engine.
+ *
+ * A worker holds up to 64 of them. Each is at one place: looking, waiting for its mark, sending, or
+ * ready to be written down. What it learns is kept here until the checkpoint; nothing is remembered
+ * after it.
+ */
+#ifndef STEWARD_ENGINE_WORK_H
+#define STEWARD_ENGINE_WORK_H
+
+#include <uv.h>
+
+#include "steward/aws.h"
+#include "steward/engine.h"
+#include "steward/id.h"
+#include "steward/step.h"
+#include "steward/step_store.h"
+#include "steward/str.h"
+
+#define INTENT_NAME_BYTES 64
+
+enum look_stage {
+    LOOK_START,
+    LOOK_FOLDER,
+    LOOK_FILE,
+    LOOK_LIST,
+    LOOK_DESCRIBE,
+    LOOK_IDENTIFY,
+    LOOK_METRICS
+};
+
+/* Where a look stands, over its several calls. */
+struct look {
+    enum look_stage stage;
+    json_t *items;    /* collected summaries */
+    char token[1600]; /* of the page asked for last */
+    int pages;
+    size_t candidate;    /* index of the version being identified */
+    char location[1200]; /* s3:// address of the data found */
+    int64_t data_ms;     /* newest data, AWS time; 0: none */
+    bool is_own_name;    /* describing what carries our generated name */
+    bool is_foreign;     /* what is described was made by somebody else */
+    char baseline[256];  /* newest version before the first mark */
+    char arn[512];       /* of what is being described */
+};
+
+/* The rows of one claim share an arena, which goes with the last of them. */
+struct claim_batch {
+    struct arena arena;
+    size_t live;
+};
+
+enum work_phase { WORK_LOOKING, WORK_MARKING, WORK_SENDING, WORK_SAVING };
+
+struct work {
+    struct work *next; /* in to_mark or to_save */
+    enum work_phase phase;
+    size_t slot; /* in worker.held */
+    struct claim_batch *batch;
+    struct step_row row;
+    struct aws_call call;
+    struct look look;
+    struct command command; /* last command of the core */
+    json_t *observed;       /* resource as described; owned */
+    json_t *differences;    /* owned */
+    json_t *metrics;        /* of a solution version; owned */
+    json_t *request;        /* prepared for the mark; owned */
+    char intent_name[INTENT_NAME_BYTES];
+    struct err trouble; /* of a failed preparation */
+    int64_t
+        marked_mono_ms; /* taken before the mark was asked for: no send later than 5 s after it */
+    int64_t lease_mono_ms; /* our lease ends here */
+    json_t *item;          /* checkpoint item, owned; NULL until there is one */
+    json_t *events;        /* its events, owned */
+};
+
+#define WORKER_SLOTS 64
+
+/* Everything a worker's functions need to know; one per worker thread. */
+struct worker {
+    struct engine *engine;
+    const struct engine_options *options;
+    uv_thread_t thread;
+    char owner[UUID_BYTES +
+               16]; /* new per process start, thread and connection: a clone cannot share it */
+    struct db_conn *db;
+    struct aws_batch *calls;
+    struct work *held[WORKER_SLOTS];
+    size_t n_held;
+    struct work *to_mark, *to_save; /* singly linked */
+    size_t n_to_save;
+    int64_t first_save_ms;          /* when the oldest of to_save got there */
+    int64_t db_offset_ms;           /* database clock minus clock_mono_ms() */
+    int64_t renewed_ms, claimed_ms; /* clock_mono_ms() of the last time */
+    _Atomic bool is_woken;          /* set by other threads: claim at once */
+    int64_t next_due_ms; /* clock_mono_ms() when something of the database is due; -1: unknown */
+};
+
+/* ---- look.c ---- */
+enum look_result { LOOK_CALL, LOOK_SEEN, LOOK_LATER, LOOK_NEVER };
+/* Prepares the next call of the look (w->call), or ends it: LOOK_SEEN with *seen. The finished
+   call, when there is one, is in w->call. */
+enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen);
+enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen);
+void look_done(struct look *l);
+
+/* ---- request.c ---- */
+void request_intent_name(const struct worker *k, const struct step_row *row,
+                         char out[INTENT_NAME_BYTES]);
+/* What the resource should look like, references resolved. Caller owns. */
+json_t *request_desired(const struct step_row *row);
+/* The body of the Create or Update call. ERR_INVALID when a reference is missing. Caller owns *out.
+ */
+MUST_USE enum err_code request_build(const struct worker *k, struct work *w, enum op op,
+                                     json_t **out, struct err *e);
+/* "arn:aws:personalize:us-east-1:123456789012:campaign/x" for a kind whose ARN follows from its
+ * name. */
+void request_arn(const struct worker *k, const struct kind *kind, const char *name, char *out,
+                 size_t size);
+bool request_has_arn_by_name(const struct kind *kind);
+
+/* ---- judge.c ---- */
+enum outcome_type judge_send(const struct step_row *row, const struct aws_call *call);
+/* Whether a failed look may be made again. */
+bool judge_look_is_retryable(const struct aws_call *call);
+/* A sentence with a cure where we know one, for people. */
+void judge_failure(const struct work *w, enum why why, struct buf *out);
+/* {code, message, awsCode, awsMessage, requestId, operation, cure}. Caller owns. */
+json_t *judge_failure_json(const struct work *w, enum why why, const char *message);
+const char *judge_waiting_for(const struct work *w, enum why why);
+const char *judge_why_slug(enum why why);
+
+/* ---- report.c ---- */
+/* The checkpoint item and events of a work whose command is to be written down. */
+void report_build(struct worker *k, struct work *w);
+
+/* ---- worker.c ---- */
+void worker_run(struct worker *k);   /* until the engine stops */
+void worker_close(struct worker *k); /* after its thread was joined */
+
+/* ---- engine.c: what the threads share ---- */
+struct engine;
+/* Opens *db when it is NULL, reconnects it when it was lost. */
+MUST_USE enum err_code engine_connect(const struct engine *engine, const char *application,
+                                      struct db_conn **db, struct err *e);
+bool engine_is_stopping(const struct engine *engine);
+int64_t engine_stop_deadline_ms(const struct engine *engine); /* clock_mono_ms() */
+/* True once after a wake-up, for one caller: runs should be admitted. */
+bool engine_take_admission(struct engine *engine);
+void engine_want_admission(struct engine *engine);
+void engine_count(struct engine *engine, size_t field_offset, uint64_t n);
+#define ENGINE_COUNT(engine, field, n) engine_count(engine, offsetof(struct engine_stats, field), n)
+void engine_wake_publisher(struct engine *engine);
+/* Sleeps until woken, stopped or the time is over. kind: 0 scheduler, 1 publisher. */
+void engine_sleep(struct engine *engine, int kind, int64_t ms);
+const struct engine_options *engine_get_options(const struct engine *engine);
+void scheduler_run(struct engine *engine);
+void publisher_run(struct engine *engine);
+
+#endif

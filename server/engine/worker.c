@@ -1,0 +1,529 @@
+/*
+ * worker.c - a worker thread: claim a few due steps, look at AWS once, act once, write down, let
+ * go.
+ *
+ * The loop body reads top to bottom: top up by a claim, wait for calls, hand each finished one to
+ * the pure core, do what it says, mark what wants to act, flush what is ready as one checkpoint.
+ * SQL blocks; AWS calls do not. Safe to be killed at any line: what is not in the database did not
+ * happen, or is found by the next look.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "steward/clock.h"
+#include "steward/failpoint.h"
+#include "steward/json.h"
+#include "steward/log.h"
+#include "steward/str.h"
+#include "work.h"
+
+#define CLAIM_EVERY_MS    1000
+#define FLUSH_AFTER_MS    20
+#define FLUSH_AT          100
+#define SEND_WITHIN_MS    5000
+#define FUSE_PER_SOLUTION 4
+#define FUSE_PER_ACCOUNT  20
+#define TROUBLE_PAUSE_MS  500
+
+static int64_t db_now_ms(const struct worker *k)
+{
+    return clock_mono_ms() + k->db_offset_ms;
+}
+
+/* ---- holding and letting go ---- */
+
+static void work_free(struct worker *k, struct work *w)
+{
+    k->held[w->slot] = NULL;
+    k->n_held--;
+    aws_call_done(&w->call);
+    look_done(&w->look);
+    json_decref(w->observed);
+    json_decref(w->differences);
+    json_decref(w->metrics);
+    json_decref(w->request);
+    json_decref(w->item);
+    json_decref(w->events);
+    step_row_done(&w->row);
+    if (--w->batch->live == 0) {
+        arena_done(&w->batch->arena);
+        free(w->batch);
+    }
+    free(w);
+}
+
+static void hold(struct worker *k, struct claim_batch *batch, const struct step_row *row)
+{
+    struct work *w = xcalloc(1, sizeof *w);
+
+    for (w->slot = 0; k->held[w->slot]; w->slot++)
+        ;
+    k->held[w->slot] = w;
+    k->n_held++;
+    batch->live++;
+    w->batch = batch;
+    w->row = *row;
+    w->lease_mono_ms = clock_mono_ms() + k->options->lease_ms;
+}
+
+/* Leases as the store wants them: [{"id", "token"}]; phase < 0: all. Caller owns. */
+static char *leases_text(const struct worker *k, bool with_sending)
+{
+    AUTO_JSON json_t *list = json_array();
+
+    for (size_t i = 0; i < WORKER_SLOTS; i++) {
+        const struct work *w = k->held[i];
+
+        if (w && (with_sending || w->phase != WORK_SENDING))
+            json_array_append_new(
+                list, json_pack("{s:s, s:I}", "id", w->row.id, "token", (json_int_t) w->row.token));
+    }
+    return json_compact(list);
+}
+
+static void renew_leases(struct worker *k)
+{
+    AUTO_FREE char *leases = NULL;
+    int64_t now = clock_mono_ms();
+    struct err e;
+    size_t renewed;
+
+    if (k->n_held == 0 || now - k->renewed_ms < k->options->lease_ms / 3)
+        return;
+    FP("lease.before_renew");
+    leases = leases_text(k, true);
+    if (step_store_renew(k->db, k->owner, leases, k->options->lease_ms, &renewed, &e)) {
+        log_error("engine", "lease_renew_failed", &e);
+        return;
+    }
+    FP("lease.after_renew");
+    k->renewed_ms = now;
+    for (size_t i = 0; i < WORKER_SLOTS; i++)
+        if (k->held[i])
+            k->held[i]->lease_mono_ms = now + k->options->lease_ms;
+}
+
+/* ---- doing what the core says ---- */
+
+static void queue_save(struct worker *k, struct work *w)
+{
+    report_build(k, w);
+    w->phase = WORK_SAVING;
+    w->next = k->to_save;
+    k->to_save = w;
+    if (k->n_to_save++ == 0)
+        k->first_save_ms = clock_mono_ms();
+}
+
+/* True when the preparation failed: *o is the outcome. */
+static bool queue_mark(struct worker *k, struct work *w, struct outcome *o)
+{
+    FP("eng.plan_before_commit");
+    json_decref(w->request);
+    w->request = NULL;
+    if (request_build(k, w, w->command.op, &w->request, &w->trouble)) {
+        o->type = OUT_PREPARE_FAILED;
+        return true;
+    }
+    w->phase = WORK_MARKING;
+    w->next = k->to_mark;
+    k->to_mark = w;
+    return false;
+}
+
+static void send_call(struct worker *k, struct work *w)
+{
+    const struct kind *kind = w->row.kind;
+    int64_t to_wall = clock_wall_ms() - db_now_ms(k);
+
+    FP("eng.sign");
+    aws_call_done(&w->call);
+    aws_call_init(&w->call, AWS_PERSONALIZE,
+                  w->command.op == OP_UPDATE ? kind->update_op : kind->create_op,
+                  json_incref(w->request));
+    w->call.is_mutating = true;
+    w->call.user = w;
+    /* Dated with the time of the mark, so that a late call of a paused worker is dead on arrival.
+     */
+    w->call.sign_time_ms =
+        w->command.mark_ms + to_wall + aws_clock_offset_ms(k->options->aws, AWS_PERSONALIZE);
+    w->call.not_after_mono_ms = w->marked_mono_ms + SEND_WITHIN_MS;
+    w->phase = WORK_SENDING;
+    ENGINE_COUNT(k->engine, aws_calls, 1);
+    FP("eng.send_before_connect");
+    aws_batch_start(k->calls, &w->call);
+}
+
+/* A look that goes on starts its next call; one that ended is an outcome for the core (true). */
+static bool look_went(struct worker *k, struct work *w, enum look_result result, struct outcome *o)
+{
+    if (result == LOOK_CALL) {
+        w->phase = WORK_LOOKING;
+        ENGINE_COUNT(k->engine, aws_calls, 1);
+        aws_batch_start(k->calls, &w->call);
+        return false;
+    }
+    FP("eng.probe_after");
+    if (w->look.is_own_name)
+        w->row.step.is_ours = true;
+    if (result == LOOK_SEEN)
+        o->type = OUT_SEEN;
+    else if (result == LOOK_LATER)
+        o->type = OUT_LOOK_RETRY;
+    else
+        o->type = w->trouble.code ? OUT_PREPARE_FAILED : OUT_LOOK_REFUSED;
+    return true;
+}
+
+/* Executes the command. True when its outcome is known at once (*o). */
+static bool execute(struct worker *k, struct work *w, struct outcome *o)
+{
+    w->row.step.command_id = w->command.id;
+    *o = (struct outcome){ .command_id = w->command.id };
+    switch (w->command.type) {
+    case CMD_PROBE:
+        FP("eng.probe_before");
+        return look_went(k, w, look_begin(k, w, &o->seen), o);
+    case CMD_MARK:
+        return queue_mark(k, w, o);
+    case CMD_SEND:
+        send_call(k, w);
+        return false;
+    case CMD_SAVE:
+    case CMD_WAIT:
+    case CMD_RETRY:
+    case CMD_FAIL:
+    case CMD_CANCEL:
+    case CMD_DONE:
+        queue_save(k, w);
+        return false;
+    case CMD_NONE:
+        log_event(LOG_ERROR, "engine", "outcome_unmatched", "step=%s", w->row.id);
+        work_free(k, w);
+        return false;
+    case CMD_DROP:
+        work_free(k, w);
+        return false;
+    }
+    abort();
+}
+
+static void proceed(struct worker *k, struct work *w, struct outcome o)
+{
+    do
+        step_next(&w->row.step, &o, db_now_ms(k), &w->command);
+    while (execute(k, w, &o));
+}
+
+/* How often to look: soon at first, rarely later, never rarer than the kind's interval. */
+static int64_t poll_interval_ms(const struct worker *k, const struct step_row *row)
+{
+    int64_t age = row->started_ms ? db_now_ms(k) - row->started_ms : 0;
+    int64_t least = k->options->poll_min_ms ? k->options->poll_min_ms : 2000;
+    int64_t most = row->kind->poll_ms;
+
+    if (k->options->poll_max_ms && most > k->options->poll_max_ms)
+        most = k->options->poll_max_ms;
+    if (most < least)
+        most = least;
+    age /= 10;
+    return age < least ? least : age > most ? most : age;
+}
+
+/* ---- the loop's parts ---- */
+
+static void quarantine(struct worker *k, struct work *w)
+{
+    log_event(LOG_ERROR, "engine", "step_quarantined", "run=%s step=%s claims=%d", w->row.run_id,
+              w->row.id, w->row.claims);
+    (void) err_set(
+        &w->trouble, ERR_INTERNAL,
+        "The step was taken up %d times without an end; it is set aside. Please report this.",
+        w->row.claims);
+    w->command = (struct command){ .type = CMD_FAIL, .why = WHY_PREPARE };
+    queue_save(k, w);
+}
+
+static void begin_work(struct worker *k, struct work *w)
+{
+    const struct outcome claimed = { .type = OUT_CLAIMED };
+
+    w->row.step.quiescence_ms = k->options->quiescence_ms;
+    w->row.step.poll_ms = poll_interval_ms(k, &w->row);
+    if (w->row.is_quarantined)
+        quarantine(k, w);
+    else
+        proceed(k, w, claimed);
+}
+
+static enum err_code admit_runs(struct worker *k, bool is_due, struct err *e)
+{
+    size_t changed;
+
+    if (!engine_take_admission(k->engine) && !is_due)
+        return OK;
+    TRY(step_store_admit(k->db, &changed, e));
+    if (changed)
+        engine_wake_publisher(k->engine);
+    return OK;
+}
+
+static enum err_code claim_steps(struct worker *k, struct err *e)
+{
+    struct claim_batch *batch = xcalloc(1, sizeof *batch);
+    struct claim_wish wish = { .limit = (int) (WORKER_SLOTS - k->n_held),
+                               .lease_ms = k->options->lease_ms,
+                               .arena = &batch->arena };
+    struct claim claim;
+    int64_t now = clock_mono_ms();
+    enum err_code rc = step_store_claim(k->db, k->owner, &wish, &claim, e);
+
+    if (rc || claim.count == 0) {
+        arena_done(&batch->arena);
+        free(batch);
+        k->next_due_ms = rc || claim.next_due_ms < 0 ? -1 : now + claim.next_due_ms;
+        return rc;
+    }
+    FP("lease.after_acquire");
+    k->db_offset_ms = claim.db_now_ms - clock_mono_ms();
+    k->next_due_ms = now; /* there may be more */
+    ENGINE_COUNT(k->engine, claims, claim.count);
+    batch->live = 1; /* kept while the rows are handed out */
+    for (size_t i = 0; i < claim.count; i++)
+        hold(k, batch, &claim.rows[i]);
+    for (size_t i = 0; i < WORKER_SLOTS; i++)
+        if (k->held[i] && k->held[i]->batch == batch)
+            begin_work(k, k->held[i]);
+    if (--batch->live == 0) {
+        arena_done(&batch->arena);
+        free(batch);
+    }
+    return OK;
+}
+
+static enum err_code top_up(struct worker *k, struct err *e)
+{
+    int64_t now = clock_mono_ms();
+    bool is_due = now - k->claimed_ms >= CLAIM_EVERY_MS;
+
+    if (k->n_held >= WORKER_SLOTS)
+        return OK;
+    if (!atomic_exchange(&k->is_woken, false) && !is_due &&
+        !(k->next_due_ms >= 0 && k->next_due_ms <= now))
+        return OK;
+    k->claimed_ms = now;
+    FP("lease.before_acquire");
+    TRY(admit_runs(k, is_due, e));
+    return claim_steps(k, e);
+}
+
+static void finish_call(struct worker *k, struct work *w)
+{
+    struct outcome o = { .command_id = w->command.id };
+
+    if (w->call.outcome == AWS_REFUSED)
+        ENGINE_COUNT(k->engine, aws_refused, 1);
+    else if (w->call.outcome == AWS_UNKNOWN)
+        ENGINE_COUNT(k->engine, aws_unknown, 1);
+    if (w->phase == WORK_SENDING) {
+        FP("eng.resp_parsed");
+        o.type = judge_send(&w->row, &w->call);
+        proceed(k, w, o);
+    } else if (look_went(k, w, look_continue(k, w, &o.seen), &o)) {
+        proceed(k, w, o);
+    }
+}
+
+/* Every step that wants to act, in one transaction; then each is sent, or told why not. */
+static void mark_all(struct worker *k)
+{
+    struct mark marks[WORKER_SLOTS];
+    struct work *works[WORKER_SLOTS];
+    const struct mark_terms terms = { .lease_ms = k->options->lease_ms,
+                                      .fuse_per_solution = FUSE_PER_SOLUTION,
+                                      .fuse_per_account = FUSE_PER_ACCOUNT };
+    int64_t before = clock_mono_ms();
+    size_t n = 0;
+    struct err e;
+
+    for (struct work *w = k->to_mark; w; w = w->next) {
+        works[n] = w;
+        w->marked_mono_ms = before;
+        marks[n++] = (struct mark){ .row = &w->row,
+                                    .op = w->command.op,
+                                    .request = w->request,
+                                    .intent_name = w->intent_name,
+                                    .baseline = *w->look.baseline ? w->look.baseline : NULL };
+    }
+    k->to_mark = NULL;
+    if (n == 0)
+        return;
+    FP("eng.mark_before_commit");
+    if (step_store_mark(k->db, k->owner, &terms, marks, n, &e))
+        log_error("engine", "mark_failed", &e);
+    FP("eng.mark_after_commit");
+    for (size_t i = 0; i < n; i++) {
+        struct outcome o = { .type = marks[i].result,
+                             .command_id = works[i]->command.id,
+                             .mark_ms = marks[i].mark_ms,
+                             .until_ms = marks[i].until_ms,
+                             .sends = marks[i].sends };
+
+        if (o.type == OUT_MARKED) {
+            struct step *s = &works[i]->row.step;
+
+            if (s->intent == INTENT_MAYBE_SENT)
+                s->ambiguous_ms = s->last_mark_ms;
+            s->intent = INTENT_MAYBE_SENT;
+            s->op = marks[i].op;
+            s->sends = marks[i].sends;
+            s->last_mark_ms = marks[i].mark_ms;
+        }
+        proceed(k, works[i], o);
+    }
+}
+
+static void free_saved(struct worker *k)
+{
+    while (k->to_save) {
+        struct work *w = k->to_save;
+
+        k->to_save = w->next;
+        work_free(k, w);
+    }
+    k->n_to_save = 0;
+}
+
+static void collect(struct worker *k, struct checkpoint *cp)
+{
+    AUTO_JSON json_t *runs = json_object();
+
+    cp->steps = json_array();
+    cp->events = json_array();
+    cp->run_events = json_array();
+    for (struct work *w = k->to_save; w; w = w->next) {
+        json_array_append(cp->steps, w->item);
+        json_array_extend(cp->events, w->events);
+        if (!json_object_get(runs, w->row.run_id)) {
+            char id[ID_BYTES];
+
+            id_new("evt", id);
+            json_object_set_new(runs, w->row.run_id, json_true());
+            json_array_append_new(cp->run_events,
+                                  json_pack("{s:s, s:s}", "run_id", w->row.run_id, "event_id", id));
+        }
+    }
+}
+
+static enum err_code checkpoint(struct worker *k, struct err *e)
+{
+    struct checkpoint cp = { 0 };
+    enum err_code rc;
+    size_t n = k->n_to_save;
+
+    if (n == 0)
+        return OK;
+    collect(k, &cp);
+    FP("eng.save_before_commit");
+    rc = step_store_checkpoint(k->db, k->owner, &cp, e);
+    FP("eng.save_after_commit");
+    json_decref(cp.steps);
+    json_decref(cp.events);
+    json_decref(cp.run_events);
+    /* Committed, lost or unknown: the rows are the truth now; the next claim reads them. */
+    free_saved(k);
+    if (rc)
+        return rc;
+    ENGINE_COUNT(k->engine, checkpoints, 1);
+    ENGINE_COUNT(k->engine, steps_finished, n - cp.lost);
+    ENGINE_COUNT(k->engine, fence_losses, cp.lost);
+    if (cp.ended)
+        engine_want_admission(k->engine);
+    engine_wake_publisher(k->engine);
+    k->next_due_ms = clock_mono_ms(); /* dependents may be ready */
+    return OK;
+}
+
+static bool is_flush_due(const struct worker *k)
+{
+    return k->n_to_save > 0 && (k->n_to_save >= FLUSH_AT || k->n_to_save == k->n_held ||
+                                clock_mono_ms() - k->first_save_ms >= FLUSH_AFTER_MS);
+}
+
+static int64_t wait_ms(const struct worker *k)
+{
+    int64_t now = clock_mono_ms(), ms = CLAIM_EVERY_MS - (now - k->claimed_ms);
+
+    if (k->n_to_save && ms > FLUSH_AFTER_MS)
+        ms = FLUSH_AFTER_MS;
+    if (k->next_due_ms >= 0 && k->n_held < WORKER_SLOTS && k->next_due_ms - now < ms)
+        ms = k->next_due_ms - now;
+    return ms < 0 ? 0 : ms;
+}
+
+static enum err_code turn(struct worker *k, struct err *e)
+{
+    struct aws_call *call;
+
+    TRY(engine_connect(k->engine, "steward worker", &k->db, e));
+    if (!engine_is_stopping(k->engine))
+        TRY(top_up(k, e));
+    if (!k->to_mark && !is_flush_due(k))
+        aws_batch_wait(k->calls, wait_ms(k));
+    while ((call = aws_batch_take(k->calls)) != NULL)
+        finish_call(k, call->user);
+    mark_all(k);
+    if (is_flush_due(k))
+        TRY(checkpoint(k, e));
+    renew_leases(k);
+    return OK;
+}
+
+/* On the way out: what only looks is given back at once, what was sent is awaited and written down.
+ */
+static void let_go(struct worker *k)
+{
+    AUTO_FREE char *leases = NULL;
+    struct err e;
+
+    if (!k->db)
+        return;
+    if (checkpoint(k, &e))
+        log_error("engine", "checkpoint_failed", &e);
+    leases = leases_text(k, false);
+    FP("lease.before_release");
+    if (step_store_release(k->db, k->owner, leases, &e))
+        log_error("engine", "lease_release_failed", &e);
+}
+
+static bool is_sending(const struct worker *k)
+{
+    for (size_t i = 0; i < WORKER_SLOTS; i++)
+        if (k->held[i] && k->held[i]->phase == WORK_SENDING)
+            return true;
+    return false;
+}
+
+void worker_run(struct worker *k)
+{
+    struct err e;
+
+    while (!engine_is_stopping(k->engine) ||
+           (is_sending(k) && clock_mono_ms() < engine_stop_deadline_ms(k->engine))) {
+        if (turn(k, &e)) {
+            log_error("engine", "worker_trouble", &e);
+            aws_batch_wait(k->calls, TROUBLE_PAUSE_MS);
+        }
+    }
+    let_go(k);
+}
+
+void worker_close(struct worker *k)
+{
+    aws_batch_free(k->calls);
+    for (size_t i = 0; i < WORKER_SLOTS; i++)
+        if (k->held[i])
+            work_free(k, k->held[i]);
+    db_conn_close(k->db);
+}
