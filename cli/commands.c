@@ -1,0 +1,490 @@
+/*
+ * commands.c - the commands of the command line: apply, validate, get, runs, schedules, events.
+ *
+ * Exit codes: 0 good, 1 refused, failed or invalid, 2 wrong usage.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "progress.h"
+#include "steward/cli.h"
+#include "steward/json.h"
+#include "steward/mem.h"
+#include "steward/parameter_file.h"
+#include "steward/str.h"
+
+struct common {
+    struct client_options client;
+    char *message, *revision, *config, *kind, *limit, *type;
+    bool wait, json, follow;
+};
+
+#define TEXT(field, option, word, says)                                              \
+    {                                                                                \
+        .name = option, .type = CONF_TEXT, .offset = offsetof(struct common, field), \
+        .value = word, .help = says                                                  \
+    }
+#define FLAG(field, option, says)                                                                 \
+    {                                                                                             \
+        .name = option, .type = CONF_FLAG, .offset = offsetof(struct common, field), .help = says \
+    }
+
+static const struct conf_option apply_options[] = {
+    CLIENT_OPTIONS(struct common),
+    FLAG(wait, "wait", "follow the run until it ends; exit 1 when it fails"),
+    TEXT(message, "message", "TEXT", "why, kept with the version"),
+    TEXT(revision, "revision", "COMMIT", "from which commit, kept with the version"),
+};
+static const struct conf_option json_options[] = {
+    CLIENT_OPTIONS(struct common),
+    FLAG(json, "json", "print JSON"),
+};
+static const struct conf_option runs_options[] = {
+    CLIENT_OPTIONS(struct common),
+    FLAG(json, "json", "print JSON"),
+    TEXT(config, "config", "NAME", "only runs of this config"),
+    TEXT(limit, "limit", "N", "how many (1-200)"),
+};
+static const struct conf_option start_options[] = {
+    CLIENT_OPTIONS(struct common),
+    FLAG(wait, "wait", "follow the run until it ends; exit 1 when it fails"),
+};
+static const struct conf_option events_options[] = {
+    CLIENT_OPTIONS(struct common),
+    FLAG(follow, "follow", "go on with what happens"),
+    TEXT(config, "config", "NAME", "only events of this config"),
+    TEXT(type, "type", "GLOB", "only these types, e.g. run.*"),
+    TEXT(limit, "limit", "N", "how many (1-200)"),
+};
+
+struct parsed {
+    struct common options;
+    struct conf_list rest;
+    struct conf_program program;
+    bool is_help;
+};
+
+static void parsed_done(struct parsed *p)
+{
+    free(p->rest.items);
+    conf_done(&p->program, &p->options);
+}
+#define AUTO_PARSED __attribute__((cleanup(parsed_done)))
+
+struct usage {
+    const char *text;
+    const struct conf_option *options;
+    size_t count, least, most; /* positional arguments */
+};
+
+/* 0: go on; otherwise the exit code plus one. */
+static int parse(struct parsed *p, const struct usage *u, char *const argv[])
+{
+    struct err e;
+
+    p->program = (struct conf_program){
+        .usage = u->text, .env_prefix = "STEWARD", .options = u->options, .count = u->count
+    };
+    if (conf_parse(&p->program, argv, &p->options, &p->rest, &p->is_help, &e)) {
+        (void) cli_fail(&e);
+        return 3;
+    }
+    if (p->is_help)
+        return 1;
+    if (p->rest.count < u->least || p->rest.count > u->most) {
+        conf_print_help(&p->program, stderr);
+        return 3;
+    }
+    return 0;
+}
+
+/* ---- apply ---- */
+
+static void add_parameter(struct buf *path, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(path, "%c%s=", strchr(path->data, '?') ? '&' : '?', name);
+    uri_encode(path, value, strlen(value), false);
+}
+
+static void print_warnings(const json_t *list)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach ((json_t *) list, i, item)
+        (void) fprintf(stderr, "warning: %s: %s [%s]\n", json_text_or(item, "pointer", ""),
+                       json_text_or(item, "detail", ""), json_text_or(item, "code", ""));
+}
+
+static int follow_run(struct client *c, const json_t *run, const char *config)
+{
+    const char *id = json_text(run, "id");
+    bool is_good = false;
+    struct err e;
+
+    if (!id) {
+        (void) printf("Nothing to do: the config is synced.\n");
+        return 0;
+    }
+    if (progress_watch(c, id, &is_good, &e))
+        return cli_fail(&e);
+    if (config && progress_print_config(c, config, &e))
+        return cli_fail(&e);
+    return is_good ? 0 : 1;
+}
+
+static int run_apply(char *const argv[])
+{
+    static const struct usage usage = { "steward apply FILE [--wait]\n\nStores the parameter file "
+                                        "as desired state and starts the run that brings it about.",
+                                        apply_options, ARRAY_LEN(apply_options), 1, 1 };
+    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_CLIENT struct client *c = NULL;
+    AUTO_REPLY struct reply r = { 0 };
+    AUTO_FREE char *text = NULL;
+    AUTO_BUF struct buf path = { 0 };
+    struct request rq = { .method = "POST" };
+    const char *config, *run;
+    struct err e;
+    int rc = parse(&p, &usage, argv);
+
+    if (rc)
+        return rc - 1;
+    buf_adds(&path, "/configs");
+    add_parameter(&path, "message", p.options.message);
+    add_parameter(&path, "revision", p.options.revision);
+    rq.path = path.data;
+    if (cli_read_file(p.rest.items[0], &text, &rq.body_n, &e) ||
+        client_open(&p.options.client, &c, &e))
+        return cli_fail(&e);
+    rq.body = text;
+    if (client_call(c, &rq, &r, &e))
+        return cli_fail(&e);
+    if (r.status >= 400) {
+        client_print_problem(&r);
+        return 1;
+    }
+    print_warnings(json_object_get(r.json, "warnings"));
+    config = json_text_or(json_object_get(r.json, "config"), "name", "");
+    run = json_text(json_object_get(r.json, "run"), "id");
+    (void) printf("%s config %s, version %lld%s%s\n", r.status == 201 ? "Created" : "Stored",
+                  config, (long long) json_int_or(json_object_get(r.json, "config"), "version", 0),
+                  run ? ", run " : "", run ? run : "");
+    return p.options.wait ? follow_run(c, json_object_get(r.json, "run"), config) : 0;
+}
+
+/* ---- validate: offline, the same code as behind the API ---- */
+
+static void print_findings(const struct findings *f, const char *word)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        const struct finding *x = &f->items[i];
+
+        (void) printf("%s: %s: %s [%s]\n", word, *x->pointer ? x->pointer : "(document)", x->detail,
+                      x->code);
+    }
+}
+
+static int run_validate(char *const argv[])
+{
+    static const struct usage usage = { "steward validate FILE [--json]\n\nChecks a parameter file "
+                                        "without a server: exit 0 valid, 1 invalid.",
+                                        json_options, ARRAY_LEN(json_options), 1, 1 };
+    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_FREE char *text = NULL;
+    struct parameter_file f;
+    bool is_valid;
+    size_t n;
+    struct err e;
+    int rc = parse(&p, &usage, argv);
+
+    if (rc)
+        return rc - 1;
+    if (cli_read_file(p.rest.items[0], &text, &n, &e))
+        return cli_fail(&e);
+    parameter_file_parse(text, n, &f);
+    is_valid = f.errors.count == 0;
+    if (p.options.json) {
+        AUTO_JSON json_t *answer =
+            json_pack("{s:b, s:o, s:o}", "valid", (int) is_valid, "errors",
+                      findings_to_json(&f.errors), "warnings", findings_to_json(&f.warnings));
+        AUTO_FREE char *out = json_dumps(answer, JSON_INDENT(2));
+
+        (void) puts(out);
+    } else {
+        print_findings(&f.errors, "error");
+        print_findings(&f.warnings, "warning");
+        (void) printf("%s: %s, %zu errors, %zu warnings\n", p.rest.items[0],
+                      is_valid ? "valid" : "invalid", f.errors.count, f.warnings.count);
+    }
+    parameter_file_done(&f);
+    return is_valid ? 0 : 1;
+}
+
+/* ---- reading ---- */
+
+/* GET path; as JSON when asked for, otherwise show(). */
+static int show(struct parsed *p, const char *path, void (*print)(const json_t *body))
+{
+    AUTO_CLIENT struct client *c = NULL;
+    AUTO_REPLY struct reply r = { 0 };
+    struct err e;
+
+    if (client_open(&p->options.client, &c, &e) || client_get(c, path, &r, &e))
+        return cli_fail(&e);
+    if (p->options.json || !print) {
+        AUTO_FREE char *out = json_dumps(r.json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+
+        (void) puts(out ? out : r.text);
+    } else {
+        print(r.json);
+    }
+    return 0;
+}
+
+static void print_configs(const json_t *body)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (json_object_get(body, "items"), i, item) {
+        const json_t *status = json_object_get(item, "status");
+
+        (void) printf("%-32s version %-4lld %-12s %s\n", json_text_or(item, "name", ""),
+                      (long long) json_int_or(item, "version", 0),
+                      json_text_or(json_object_get(status, "health"), "status", ""),
+                      json_text_or(json_object_get(status, "sync"), "status", ""));
+    }
+}
+
+static int run_get(char *const argv[])
+{
+    static const struct usage usage = { "steward get [CONFIG] [--json]\n\nWithout a name: all "
+                                        "configs. With one: its resources, metrics and schedules.",
+                                        json_options, ARRAY_LEN(json_options), 0, 1 };
+    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_CLIENT struct client *c = NULL;
+    struct err e;
+    int rc = parse(&p, &usage, argv);
+
+    if (rc)
+        return rc - 1;
+    if (p.rest.count == 0)
+        return show(&p, "/configs?limit=200", print_configs);
+    if (p.options.json) {
+        AUTO_FREE char *path = xasprintf("/configs/%s", p.rest.items[0]);
+
+        return show(&p, path, NULL);
+    }
+    if (client_open(&p.options.client, &c, &e) || progress_print_config(c, p.rest.items[0], &e))
+        return cli_fail(&e);
+    return 0;
+}
+
+static void print_runs(const json_t *body)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (json_object_get(body, "items"), i, item)
+        progress_print_run_line(item);
+}
+
+static int runs_watch(const struct parsed *p, const char *id)
+{
+    AUTO_CLIENT struct client *c = NULL;
+    bool is_good = false;
+    struct err e;
+
+    if (client_open(&p->options.client, &c, &e) || progress_watch(c, id, &is_good, &e))
+        return cli_fail(&e);
+    return is_good ? 0 : 1;
+}
+
+static int runs_cancel(const struct parsed *p, const char *id)
+{
+    AUTO_CLIENT struct client *c = NULL;
+    AUTO_REPLY struct reply r = { 0 };
+    AUTO_FREE char *path = xasprintf("/runs/%s/cancel", id);
+    const struct request rq = { .method = "POST", .path = path, .body = "{}", .body_n = 2 };
+    struct err e;
+
+    if (client_open(&p->options.client, &c, &e) || client_call(c, &rq, &r, &e))
+        return cli_fail(&e);
+    if (r.status >= 400) {
+        client_print_problem(&r);
+        return 1;
+    }
+    (void) printf("%s is %s\n", id, json_text_or(r.json, "status", "being cancelled"));
+    return 0;
+}
+
+static int run_runs(char *const argv[])
+{
+    static const struct usage usage = { "steward runs list | get RUN | watch RUN | cancel "
+                                        "RUN\n\nLists, shows, follows or cancels runs.",
+                                        runs_options, ARRAY_LEN(runs_options), 1, 2 };
+    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_BUF struct buf path = { 0 };
+    const char *verb, *id;
+    int rc = parse(&p, &usage, argv);
+
+    if (rc)
+        return rc - 1;
+    verb = p.rest.items[0];
+    id = p.rest.count > 1 ? p.rest.items[1] : NULL;
+    if (str_eq(verb, "list") && !id) {
+        buf_adds(&path, "/runs");
+        add_parameter(&path, "config", p.options.config);
+        add_parameter(&path, "limit", p.options.limit);
+        return show(&p, path.data, print_runs);
+    }
+    if (str_eq(verb, "get") && id) {
+        buf_printf(&path, "/runs/%s", id);
+        return show(&p, path.data, progress_print_run);
+    }
+    if (str_eq(verb, "watch") && id)
+        return runs_watch(&p, id);
+    if (str_eq(verb, "cancel") && id)
+        return runs_cancel(&p, id);
+    conf_print_help(&p.program, stderr);
+    return 2;
+}
+
+static int run_start(char *const argv[])
+{
+    static const struct usage usage = { "steward run CONFIG KIND [--wait]\n\nStarts a run: import, "
+                                        "train, trainFull, trainUpdate, retrain, batchInference, "
+                                        "batchSegment, apply.",
+                                        start_options, ARRAY_LEN(start_options), 2, 2 };
+    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_CLIENT struct client *c = NULL;
+    AUTO_REPLY struct reply r = { 0 };
+    AUTO_JSON json_t *body = NULL;
+    AUTO_FREE char *text = NULL;
+    struct request rq = { .method = "POST", .path = "/runs" };
+    struct err e;
+    int rc = parse(&p, &usage, argv);
+
+    if (rc)
+        return rc - 1;
+    body = json_pack("{s:s, s:s}", "config", p.rest.items[0], "kind", p.rest.items[1]);
+    if (!body)
+        return 2;
+    text = json_compact(body);
+    rq.body = text;
+    rq.body_n = strlen(text);
+    if (client_open(&p.options.client, &c, &e) || client_call(c, &rq, &r, &e))
+        return cli_fail(&e);
+    if (r.status >= 400) {
+        client_print_problem(&r);
+        return 1;
+    }
+    (void) printf("Started run %s\n", json_text_or(r.json, "id", ""));
+    return p.options.wait ? follow_run(c, r.json, NULL) : 0;
+}
+
+/* ---- schedules and events ---- */
+
+static void print_schedule_list(const json_t *body)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (json_object_get(body, "items"), i, item)
+        (void) printf("%-24s %-16s %-26s %s\n", json_text_or(item, "config", ""),
+                      json_text_or(item, "kind", ""), json_text_or(item, "nextFireAt", "never"),
+                      json_text_or(item, "description", json_text_or(item, "expression", "")));
+}
+
+static int run_schedule(char *const argv[])
+{
+    static const struct usage usage = {
+        "steward schedule list | next EXPRESSION [--from TIME] [--count N] [--time-zone ZONE]\n\n"
+        "Lists schedules, or prints the next fires of an expression (offline).",
+        json_options, ARRAY_LEN(json_options), 1, 1
+    };
+    AUTO_PARSED struct parsed p = { 0 };
+    int rc;
+
+    if (argv[0] && str_eq(argv[0], "next"))
+        return cli_schedule_next(argv + 1);
+    rc = parse(&p, &usage, argv);
+    if (rc)
+        return rc - 1;
+    if (str_eq(p.rest.items[0], "list"))
+        return show(&p, "/schedules?limit=200", print_schedule_list);
+    conf_print_help(&p.program, stderr);
+    return 2;
+}
+
+static void print_event(const json_t *event)
+{
+    AUTO_FREE char *data = json_compact(json_object_get(event, "data"));
+
+    (void) printf("%s %-20s %-44s %s\n", json_text_or(event, "time", ""),
+                  json_text_or(event, "type", ""), json_text_or(event, "subject", ""), data);
+}
+
+static bool on_event_line(void *context, const char *line)
+{
+    AUTO_JSON json_t *event = NULL;
+
+    (void) context;
+    if (!str_starts(line, "data:"))
+        return true;
+    event = json_loads(line + 5, 0, NULL);
+    if (event)
+        print_event(event);
+    return fflush(stdout) == 0;
+}
+
+static void print_events(const json_t *body)
+{
+    const json_t *items = json_object_get(body, "items");
+
+    for (size_t i = json_array_size(items); i-- > 0;)
+        print_event(json_array_get(items, i));
+}
+
+static int run_events(char *const argv[])
+{
+    static const struct usage usage = {
+        "steward events [--follow] [--config NAME] [--type GLOB]\n\nPrints what happened, and with "
+        "--follow what happens.",
+        events_options, ARRAY_LEN(events_options), 0, 0
+    };
+    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_CLIENT struct client *c = NULL;
+    AUTO_BUF struct buf path = { 0 };
+    struct err e;
+    int rc = parse(&p, &usage, argv);
+
+    if (rc)
+        return rc - 1;
+    buf_adds(&path, "/events");
+    add_parameter(&path, "config", p.options.config);
+    add_parameter(&path, "type", p.options.type);
+    if (!p.options.follow) {
+        add_parameter(&path, "limit", p.options.limit);
+        return show(&p, path.data, print_events);
+    }
+    if (client_open(&p.options.client, &c, &e) ||
+        client_stream(c, path.data, on_event_line, NULL, &e))
+        return cli_fail(&e);
+    return 0;
+}
+
+const struct cli_command cli_commands[] = {
+    { "apply", "FILE [--wait]", "store a parameter file and bring it about", run_apply },
+    { "validate", "FILE [--json]", "check a parameter file (offline)", run_validate },
+    { "get", "[CONFIG]", "configs; one config's resources, metrics, schedules", run_get },
+    { "run", "CONFIG KIND [--wait]", "start a run", run_start },
+    { "runs", "list|get|watch|cancel", "runs", run_runs },
+    { "schedule", "list|next", "schedules; next fires of an expression (offline)", run_schedule },
+    { "events", "[--follow]", "what happened", run_events },
+};
+const size_t n_cli_commands = ARRAY_LEN(cli_commands);
