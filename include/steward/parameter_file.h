@@ -1,9 +1,10 @@
 /*
  * parameter_file.h - the parameter file of the AWS solution, and ours, as one typed model.
  *
- * Parsing reports all problems at once, each with a JSON Pointer, a stable code and a sentence that says what to do.
- * The model is a list of components (one per resource the file names) in execution order, with defaults, derived names
- * and inherited tags filled in. Pure: no clock, no I/O; may allocate.
+ * Parsing reports all problems at once, each with a JSON Pointer, a stable code and a sentence that
+ * says what to do. The model is a list of components (one per resource the file names) in execution
+ * order, with defaults, derived names and inherited tags filled in. Pure: no clock, no I/O; may
+ * allocate.
  */
 #ifndef STEWARD_PARAMETER_FILE_H
 #define STEWARD_PARAMETER_FILE_H
@@ -21,29 +22,42 @@
 
 struct finding {
     char pointer[POINTER_BYTES]; /* JSON Pointer into the document; "" is the whole */
-    char code[48];               /* "missing", "unknown-key", "too-long", "bad-schedule", … (docs/validation.md) */
-    char *detail;                /* a sentence */
-    int line, column;            /* of broken JSON; 0 otherwise */
+    char
+        code[48]; /* "missing", "unknown-key", "too-long", "bad-schedule", … (docs/validation.md) */
+    char *detail;     /* a sentence */
+    int line, column; /* of broken JSON; 0 otherwise */
 };
 
 struct findings {
     struct finding *items;
     size_t count, capacity;
 };
-__attribute__((format(printf, 4, 5)))
-void findings_add(struct findings *f, const char *pointer, const char *code, const char *fmt, ...);
-json_t *findings_to_json(const struct findings *f); /* [{pointer, code, detail, line?, column?}]; caller owns */
+__attribute__((format(printf, 4, 5))) void findings_add(struct findings *f, const char *pointer,
+                                                        const char *code, const char *fmt, ...);
+json_t *findings_to_json(
+    const struct findings *f); /* [{pointer, code, detail, line?, column?}]; caller owns */
 void findings_done(struct findings *f);
 
+/* What each code means and what to do: the rows of docs/validation.md. */
+struct finding_code {
+    const char *code, *meaning, *cure;
+};
+extern const struct finding_code finding_codes[]; /* ends with a row whose code is NULL */
+
 enum schedule_kind { /* the five places of a schedule in the file */
-    SCHEDULED_IMPORT, SCHEDULED_FULL, SCHEDULED_UPDATE, SCHEDULED_BATCH_INFERENCE, SCHEDULED_BATCH_SEGMENT
+                     SCHEDULED_IMPORT,
+                     SCHEDULED_FULL,
+                     SCHEDULED_UPDATE,
+                     SCHEDULED_BATCH_INFERENCE,
+                     SCHEDULED_BATCH_SEGMENT
 };
 enum overlap { OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_CANCEL_OTHER, OVERLAP_ALLOW };
 enum catch_up { CATCH_UP_LATEST, CATCH_UP_NONE, CATCH_UP_ALL };
 
 struct file_schedule {
     enum schedule_kind kind;
-    const char *path;       /* stable path inside the config: "import", "solutions/up/full", "solutions/up/batchInferenceJobs/0" */
+    const char *path; /* stable path inside the config: "import", "solutions/up/full",
+                         "solutions/up/batchInferenceJobs/0" */
     char pointer[POINTER_BYTES];
     const char *subject;    /* solution name; NULL for import */
     size_t component;       /* index of the batch job's component; SIZE_MAX otherwise */
@@ -56,7 +70,7 @@ struct file_schedule {
     int64_t starting_deadline_s; /* 0: none */
     int64_t jitter_s;
     bool is_enabled;
-    bool is_after_import;   /* {"after": "import"} */
+    bool is_after_import; /* {"after": "import"} */
 };
 
 enum adopt_policy { ADOPT_AUTO, ADOPT_NEVER, ADOPT_TAKEOVER };
@@ -64,20 +78,24 @@ enum adopt_policy { ADOPT_AUTO, ADOPT_NEVER, ADOPT_TAKEOVER };
 /* One resource the file asks for. */
 struct component {
     enum kind_id kind;
-    const char *name;     /* the user's name; for per-run kinds the slot's: "INTERACTIONS", the solution's name, "<solution>/0" */
-    const char *key;      /* resource key, unique in the server: "campaign/shop-home" (docs/architecture.md) */
+    const char *name; /* the user's name; for per-run kinds the slot's: "INTERACTIONS", the
+                         solution's name, "<solution>/0" */
+    const char
+        *key; /* resource key, unique in the server: "campaign/shop-home" (docs/architecture.md) */
     char pointer[POINTER_BYTES]; /* of its service-config in the document */
-    size_t parent;        /* component it hangs under (dataset group, dataset, solution, version); SIZE_MAX: none */
-    json_t *service;      /* the request's members the user gave or that have defaults, tags excluded; AWS members verbatim */
-    json_t *tags;         /* effective list of {tagKey, tagValue}; may be empty */
+    size_t parent;   /* component it hangs under (dataset group, dataset, solution, version);
+                        SIZE_MAX: none */
+    json_t *service; /* the request's members the user gave or that have defaults, tags excluded;
+                        AWS members verbatim */
+    json_t *tags;    /* effective list of {tagKey, tagValue}; may be empty */
     const char *dataset_type; /* "INTERACTIONS" …; NULL for others */
-    int64_t max_age_s;    /* 0: none */
+    int64_t max_age_s;        /* 0: none */
     enum adopt_policy adopt;
-    bool is_observed_only;  /* manage: "observe" */
+    bool is_observed_only; /* manage: "observe" */
     bool is_destroy_prevented;
     bool is_blue_green;
-    json_t *ignore_fields;  /* list of member names; may be NULL */
-    json_t *workflow;       /* its workflow-config as given (promotion, source, check …); may be NULL */
+    json_t *ignore_fields; /* list of member names; may be NULL */
+    json_t *workflow; /* its workflow-config as given (promotion, source, check …); may be NULL */
 };
 
 struct parameter_file {
@@ -95,7 +113,8 @@ struct parameter_file {
     struct arena *arena; /* owns the texts */
 };
 
-/* Parses and checks text. Always fills *out (free with parameter_file_done); valid when out->errors.count == 0. */
+/* Parses and checks text. Always fills *out (free with parameter_file_done); valid when
+ * out->errors.count == 0. */
 void parameter_file_parse(const char *text, size_t n, struct parameter_file *out);
 /* The same from a parsed document (takes a reference). */
 void parameter_file_load(json_t *document, struct parameter_file *out);

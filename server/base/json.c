@@ -85,9 +85,11 @@ enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_p
         place_at(text, (size_t) je.position, place);
     if (n == 0 || strspn(text, " \t\r\n") == n)
         return err_set(e, ERR_INVALID, "The document is empty; a JSON object is expected.");
-    if (json_error_code(&je) == json_error_duplicate_key)
-        return err_set(e, ERR_INVALID, "A member name occurs twice in one object near line %d: %s.",
+    if (json_error_code(&je) == json_error_duplicate_key) {
+        (void) err_set(e, ERR_INVALID, "A member name occurs twice in one object near line %d: %s.",
                        place->line, je.text);
+        return err_detail(e, "duplicate");
+    }
     return err_set(e, ERR_INVALID, "Line %d, column %d: %s.", place->line, place->column, je.text);
 }
 

@@ -1,0 +1,34 @@
+/*
+ * schema_check.h - what Amazon Personalize needs of an Avro schema.
+ *
+ * libavro decides whether a schema is Avro at all; the rules here say the rest: one flat record,
+ * its name and namespace, required and reserved fields per dataset type and domain, metadata and
+ * its limits. Pure; may allocate.
+ */
+#ifndef STEWARD_SCHEMA_CHECK_H
+#define STEWARD_SCHEMA_CHECK_H
+
+#include <jansson.h>
+
+#include "steward/err.h"
+
+/* One trouble: pointer into the schema ("" is the whole), a code of docs/validation.md, a sentence.
+ */
+struct schema_trouble {
+    const char *pointer, *code, *detail;
+    bool is_warning;
+};
+typedef void (*schema_report_fn)(void *context, const struct schema_trouble *t);
+
+/* dataset_type "INTERACTIONS" …; domain "ECOMMERCE", "VIDEO_ON_DEMAND" or NULL. Everything handed
+ * to report is borrowed. */
+void schema_check(const json_t *schema, const char *dataset_type, const char *domain,
+                  schema_report_fn report, void *context);
+
+/* The schema's field of that name (exact, else ignoring case); borrowed; NULL when there is none.
+ */
+const json_t *schema_field(const json_t *schema, const char *name);
+/* Whether a field's type is, or has as a branch, the Avro type. */
+bool schema_field_is(const json_t *field, const char *type);
+
+#endif
