@@ -14,19 +14,19 @@
 struct client_options {
     char *url, *token, *data_dir;
 };
-#define CLIENT_OPTIONS(type)                                                              \
+#define CLIENT_OPTIONS(owner)                                                             \
     { .name = "url",                                                                      \
       .type = CONF_TEXT,                                                                  \
-      .offset = offsetof(type, client.url),                                               \
+      .offset = offsetof(owner, client.url),                                              \
       .value = "URL",                                                                     \
       .help = "the server; found in the data directory by default" },                     \
         { .name = "data-dir",                                                             \
           .type = CONF_TEXT,                                                              \
-          .offset = offsetof(type, client.data_dir),                                      \
+          .offset = offsetof(owner, client.data_dir),                                     \
           .value = "DIR",                                                                 \
           .help = "the server's data directory, where URL and token are found" },         \
     {                                                                                     \
-        .name = "token", .type = CONF_TEXT, .offset = offsetof(type, client.token),       \
+        .name = "token", .type = CONF_TEXT, .offset = offsetof(owner, client.token),      \
         .value = "TOKEN", .help = "bearer token; found in the data directory by default", \
         .is_secret = true                                                                 \
     }
