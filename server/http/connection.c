@@ -8,7 +8,8 @@
  *   FRESH      no request line yet   receive deadline since accept   408 when something came, then
  * shut down RECEIVING  on its way in         receive deadline                408, shut down
  *   HANDLING   the handler has it    answer deadline                 503 in its place
- *   SENDING    on its way out        30 s + what 8 KiB/s needs       shut down
+ *   SENDING    on its way out        30 s + what 8 KiB/s needs, and  shut down
+ *                                    nothing taken for 30 s
  *   STREAMING  server-sent events    see sse.c
  *   IDLE       between requests      idle deadline; becomes FRESH with the first byte of the next
  * request
@@ -126,6 +127,7 @@ void conn_set_state(struct conn *c, enum conn_state state, int64_t deadline_ms)
         return;
     c->state = state;
     c->deadline_ms = deadline_ms;
+    c->progress_ms = server_now_ms(c->server);
     c->has_mark = false;
 }
 
@@ -157,15 +159,19 @@ void conn_send_raw(struct conn *c, const struct problem *p)
     AUTO_BUF struct buf body = { 0 };
     AUTO_BUF struct buf head = { 0 };
     const struct http_header_pair *h = c->server->options.default_headers;
-    const char *id = c->rq ? c->rq->id : NULL;
+    char made[sizeof c->rq->id];
+    const char *id = made;
 
+    if (c->rq && c->rq->id[0])
+        id = c->rq->id;
+    else
+        server_make_id(c->server, made);
     problem_write(&body, p, c->rq ? http_raw_path(c->rq) : NULL, id);
     buf_printf(&head,
                "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
                "Content-Length: %zu\r\n",
                p->status, http_status_words(p->status), body.length);
-    if (id)
-        buf_printf(&head, "X-Request-Id: %s\r\n", id);
+    buf_printf(&head, "X-Request-Id: %s\r\n", id);
     for (; h && h->name; h++)
         buf_printf(&head, "%s: %s\r\n", h->name, h->value);
     buf_adds(&head, "\r\n");
@@ -182,25 +188,41 @@ void conn_send_raw(struct conn *c, const struct problem *p)
  * complete. */
 static void watch_idle(struct conn *c, int64_t now_ms)
 {
-    uint64_t bytes = 0;
+    struct tcp_bytes bytes;
 
     if (now_ms >= c->deadline_ms) {
         conn_shutdown(c);
         return;
     }
-    if (!tcp_bytes_received(c->fd, &bytes))
+    if (!tcp_bytes_read(c->fd, &bytes))
         return;
     if (!c->has_mark) {
-        c->bytes_mark = bytes;
+        c->bytes_mark = bytes.received;
         c->has_mark = true;
-    } else if (bytes != c->bytes_mark) {
+    } else if (bytes.received != c->bytes_mark) {
         conn_set_state(c, CONN_FRESH, now_ms + c->server->options.receive_deadline_ms);
     }
 }
 
+/* A reader that takes nothing for send_stall_ms is as gone as one that is slower than the deadline
+ * allows. */
+static void watch_sending(struct conn *c, int64_t now_ms)
+{
+    struct tcp_bytes bytes;
+
+    if (now_ms < c->deadline_ms && tcp_bytes_read(c->fd, &bytes) &&
+        (!c->has_mark || bytes.acked != c->bytes_mark)) {
+        c->bytes_mark = bytes.acked;
+        c->has_mark = true;
+        c->progress_ms = now_ms;
+    }
+    if (now_ms >= c->deadline_ms || now_ms - c->progress_ms >= c->server->options.send_stall_ms)
+        conn_shutdown(c);
+}
+
 static void refuse_slow(struct conn *c)
 {
-    uint64_t bytes = 0;
+    struct tcp_bytes bytes;
     struct problem p = {
         .status = 408,
         .code = "request-timeout",
@@ -208,7 +230,7 @@ static void refuse_slow(struct conn *c)
         .detail = "The request did not arrive completely within the time allowed for receiving one."
     };
 
-    if (c->state == CONN_RECEIVING || (tcp_bytes_received(c->fd, &bytes) && bytes > 0))
+    if (c->state == CONN_RECEIVING || (tcp_bytes_read(c->fd, &bytes) && bytes.received > 0))
         conn_send_raw(c, &p);
     conn_shutdown(c);
 }
@@ -229,8 +251,7 @@ static void watch(struct conn *c, int64_t now_ms)
                                   "before repeating.");
         break;
     case CONN_SENDING:
-        if (is_late)
-            conn_shutdown(c);
+        watch_sending(c, now_ms);
         break;
     case CONN_STREAMING:
         if (c->sse)

@@ -40,7 +40,8 @@ struct conn {
     bool wants_linger; /* read on for a moment after closing, so that the refusal is not lost in a
                           reset */
     int64_t deadline_ms;
-    uint64_t bytes_mark; /* bytes received when the connection was last seen idle */
+    int64_t progress_ms; /* when the peer last took bytes, or the state began */
+    uint64_t bytes_mark; /* bytes received (idle) or acknowledged (sending) at the last look */
     struct http_request *rq;
     struct sse_stream *sse;
     char peer[INET6_ADDRSTRLEN];
@@ -54,7 +55,8 @@ struct http_request {
     uv_loop_t *loop;
     struct conn *conn; /* NULL once the connection is done with it */
     struct arena arena;
-    const char *method, *version; /* libmicrohttpd's memory until detached */
+    const char *method, *version;        /* libmicrohttpd's memory until detached */
+    const char *wire_uri, *wire_uri_end; /* places in its read buffer; compared, never read */
     char *raw_uri, *raw_path, *raw_query, *path;
     struct http_header_pair *headers; /* in; strings are libmicrohttpd's until detached */
     size_t n_headers;
@@ -117,6 +119,8 @@ struct http_server {
 /* server.c */
 void server_kick(
     struct http_server *s); /* something was resumed: run the daemon before the loop sleeps */
+void server_make_id(struct http_server *s,
+                    char *out); /* "req_", 8 random characters, 10 counting; 23 bytes */
 int64_t server_now_ms(const struct http_server *s);
 
 /* connection.c */
@@ -153,6 +157,12 @@ bool request_has_pretty(struct http_request *rq);
 void response_give(struct http_request *rq, int status, struct MHD_Response *response,
                    uint64_t length);
 void response_add_headers(struct http_request *rq, struct MHD_Response *response, const char *type);
+
+/* daemon_errors.c */
+/* The library's MHD_queue_response(); the name itself is taken by our interception of its refusals.
+ */
+enum MHD_Result daemon_queue_response(struct MHD_Connection *mhd, unsigned status,
+                                      struct MHD_Response *response);
 
 /* sse.c */
 void sse_on_completed(struct sse_stream *s);

@@ -7,12 +7,11 @@
  *
  * What cannot be seen here, because libmicrohttpd 0.9.75 has already normalised it when it shows us
  * the headers:
- *  - lines ended by a bare LF look like lines ended by CRLF;
- *  - a folded header (obs-fold) arrives joined to one line, or without its continuation;
- *  - a value is cut at a NUL byte; blanks around values are trimmed;
- *  - chunk framing (extensions, bare LF after a size) is consumed; malformed sizes are refused by
- * the library. None of them changes where a request ends for this server; deployments behind a
- * proxy must not rely on them.
+ *  - lines ended by a bare LF look like lines ended by CRLF; a folded header (obs-fold) arrives
+ * joined to one line; a value is cut at a NUL byte; an empty header name ends the head. wire.c sees
+ * these from where the parts lie.
+ *  - chunk framing is consumed: extensions and a bare LF after a size are accepted, malformed sizes
+ * refused. Trailers are read and ignored.
  */
 #include "lint.h"
 

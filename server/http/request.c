@@ -17,6 +17,7 @@
 #include "steward/clock.h"
 #include "steward/log.h"
 #include "text.h"
+#include "wire.h"
 
 #define HEADERS_MAX 100
 
@@ -165,7 +166,9 @@ void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     rq->conn = c;
     rq->is_bound = true;
     rq->started_us = clock_mono_us();
-    rq->raw_uri = arena_strdup(&rq->arena, uri);
+    rq->wire_uri = uri;
+    rq->wire_uri_end = uri + strlen(uri);
+    rq->raw_uri = arena_strndup(&rq->arena, uri, (size_t) (rq->wire_uri_end - uri));
     rq->raw_query = rq->raw_uri + path + (uri[path] == '?');
     rq->raw_path = uri[path] ? arena_strndup(&rq->arena, uri, path) : rq->raw_uri;
     memcpy(rq->peer, c->peer, sizeof rq->peer);
@@ -179,8 +182,8 @@ void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 
 struct collect {
     struct http_request *rq;
+    struct MHD_Connection *mhd;
     size_t n, bytes;
-    bool has_nul;
 };
 
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -190,7 +193,6 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 
     (void) kind;
     collect->bytes += name_size + value_size + 4;
-    collect->has_nul |= strlen(name) != name_size || (value && strlen(value) != value_size);
     if (collect->n < collect->rq->n_headers)
         collect->rq->headers[collect->n++] =
             (struct http_header_pair){ .name = name, .value = value ? value : "" };
@@ -199,32 +201,39 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 
 static void request_name(struct http_request *rq)
 {
-    static const char hex[] = "0123456789abcdef";
     const char *given = http_header(rq, "X-Request-Id");
-    uint64_t n = ++rq->server->n_ids;
-    size_t at;
 
-    if (given && http_text_is_request_id(given)) {
+    if (given && http_text_is_request_id(given))
         (void) str_copy(rq->id, sizeof rq->id, given);
-        return;
-    }
-    memcpy(rq->id, "req_", 4);
-    memcpy(rq->id + 4, rq->server->id_prefix, 8);
-    at = 12;
-    for (int shift = 36; shift >= 0; shift -= 4)
-        rq->id[at++] = hex[n >> shift & 15U];
-    rq->id[at] = '\0';
+    else
+        server_make_id(rq->server, rq->id);
+}
+
+/* What is wrong with the head, or NULL. */
+static const char *lint(const struct http_request *rq, struct MHD_Connection *mhd)
+{
+    struct http_lint_request lint = { .method = rq->method,
+                                      .uri = rq->raw_uri,
+                                      .version = rq->version,
+                                      .headers = rq->headers,
+                                      .n_headers = rq->n_headers };
+    const union MHD_ConnectionInfo *size =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    struct wire_head head = { .uri = rq->wire_uri, .uri_end = rq->wire_uri_end };
+    const char *trouble = http_lint(&lint);
+
+    if (trouble || !size || !wire_is_readable())
+        return trouble;
+    head.head_bytes = size->header_size;
+    return wire_is_plain(&lint, &head) ? NULL
+                                       : "the head holds a bare line feed, a folded line, a NUL "
+                                         "byte or an empty header name";
 }
 
 /* Refuses with an answer and returns true, or returns false. */
 static bool refuse_doubtful(struct http_request *rq, const struct collect *seen)
 {
     const struct http_options *o = &rq->server->options;
-    struct http_lint_request lint = { .method = rq->method,
-                                      .uri = rq->raw_uri,
-                                      .version = rq->version,
-                                      .headers = rq->headers,
-                                      .n_headers = rq->n_headers };
     const char *host = http_header(rq, "Host");
     const char *trouble = NULL;
 
@@ -233,8 +242,8 @@ static bool refuse_doubtful(struct http_request *rq, const struct collect *seen)
     else if (rq->n_headers > HEADERS_MAX || seen->bytes > o->connection_memory_bytes / 8 * 5)
         refuse(rq, 431, "headers-too-large",
                "The request headers are more than this server reads.");
-    else if (o->is_lint_strict && (seen->has_nul || (trouble = http_lint(&lint))))
-        refuse(rq, 400, "malformed-request", seen->has_nul ? "a header holds a NUL byte" : trouble);
+    else if (o->is_lint_strict && (trouble = lint(rq, seen->mhd)))
+        refuse(rq, 400, "malformed-request", trouble);
     else if (!o->is_lint_strict && strstr(rq->raw_path, "%00"))
         refuse(rq, 400, "malformed-request", "the path holds %00");
     else if (o->allowed_hosts && host && !http_text_host_is_allowed(host, o->allowed_hosts))
@@ -248,7 +257,7 @@ static bool refuse_doubtful(struct http_request *rq, const struct collect *seen)
 static void request_begin(struct http_request *rq, struct MHD_Connection *mhd)
 {
     struct http_server *s = rq->server;
-    struct collect collect = { .rq = rq };
+    struct collect collect = { .rq = rq, .mhd = mhd };
     const char *length;
 
     rq->is_begun = true;
@@ -295,7 +304,7 @@ static enum MHD_Result request_take_body(struct http_request *rq, const char *by
 static enum MHD_Result queue(struct http_request *rq, struct MHD_Connection *mhd)
 {
     struct MHD_Response *response = TAKE(rq->response);
-    enum MHD_Result result = MHD_queue_response(mhd, (unsigned) rq->status, response);
+    enum MHD_Result result = daemon_queue_response(mhd, (unsigned) rq->status, response);
 
     MHD_destroy_response(response);
     return result;

@@ -126,7 +126,7 @@ void response_give(struct http_request *rq, int status, struct MHD_Response *res
         rq->response = response;
         return;
     }
-    if (MHD_queue_response(c->mhd, (unsigned) status, response) != MHD_YES)
+    if (daemon_queue_response(c->mhd, (unsigned) status, response) != MHD_YES)
         conn_shutdown(c); /* the connection died meanwhile; resuming lets the daemon see it */
     MHD_destroy_response(response);
     conn_resume(c);

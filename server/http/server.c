@@ -32,6 +32,19 @@ int64_t server_now_ms(const struct http_server *s)
     return (int64_t) uv_now(s->loop);
 }
 
+void server_make_id(struct http_server *s, char *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    uint64_t n = ++s->n_ids;
+    size_t at = 12;
+
+    memcpy(out, "req_", 4);
+    memcpy(out + 4, s->id_prefix, 8);
+    for (int shift = 36; shift >= 0; shift -= 4)
+        out[at++] = hex[n >> shift & 15U];
+    out[at] = '\0';
+}
+
 static void run(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;

@@ -125,8 +125,13 @@ struct sse_stream *http_respond_sse(struct http_request *rq, const struct sse_op
     s->progress_ms = s->written_ms = now_ms;
     request_uncount(rq); /* a stream is not work that a shutdown waits for */
     conn_set_state(s->conn, CONN_STREAMING, INT64_MAX);
-    response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, SSE_BLOCK_BYTES, on_read, s, NULL);
+    /* To HEAD, libmicrohttpd 0.9.75 would send the last chunk of a chunked answer, which a client
+     * takes for garbage. */
+    if (strcmp(rq->method, "HEAD") == 0)
+        response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    else
+        response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, SSE_BLOCK_BYTES, on_read, s, NULL);
     if (!response)
         mem_exhausted();
     http_set_header(rq, "X-Accel-Buffering", "no"); /* nginx in front must not collect the events */

@@ -1,7 +1,7 @@
 /*
- * tcp_bytes.c - how many bytes a TCP socket has received so far.
+ * tcp_bytes.c - what the kernel has counted on a TCP socket.
  *
- * A file of its own because the kernel's struct tcp_info (with this field) and glibc's (without)
+ * A file of its own because the kernel's struct tcp_info (with these fields) and glibc's (without)
  * exclude each other.
  */
 #include "tcp_bytes.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-bool tcp_bytes_received(int fd, uint64_t *bytes)
+bool tcp_bytes_read(int fd, struct tcp_bytes *out)
 {
     struct tcp_info info;
     socklen_t n = sizeof info;
@@ -21,6 +21,7 @@ bool tcp_bytes_received(int fd, uint64_t *bytes)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0 ||
         n < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
         return false;
-    *bytes = info.tcpi_bytes_received;
+    *out =
+        (struct tcp_bytes){ .received = info.tcpi_bytes_received, .acked = info.tcpi_bytes_acked };
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * tcp_bytes.h - how many bytes a TCP socket has received so far, as the kernel counts.
+ * tcp_bytes.h - what the kernel has counted on a TCP socket.
  */
 #ifndef STEWARD_HTTP_TCP_BYTES_H
 #define STEWARD_HTTP_TCP_BYTES_H
@@ -7,7 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct tcp_bytes {
+    uint64_t received; /* from the peer */
+    uint64_t acked;    /* of ours, by the peer */
+};
+
 /* False when the kernel does not say (no TCP socket, Linux before 4.1). */
-bool tcp_bytes_received(int fd, uint64_t *bytes);
+bool tcp_bytes_read(int fd, struct tcp_bytes *out);
 
 #endif
