@@ -80,8 +80,8 @@ bool db_conn_is_alive(const struct db_conn *c);
 /* Reconnects when the connection was lost (no wait loop inside; ERR_UNAVAILABLE at once). */
 MUST_USE enum err_code db_conn_ensure(struct db_conn *c, struct err *e);
 /*
- * Sends the ops as one pipeline with one Sync = one transaction and waits (poll with a deadline of 6 s: a blackholed
- * server is noticed). results[i] (may be NULL as a whole) get the rows; the caller clears them. On failure all are NULL.
+ * Sends the ops as one pipeline with one Sync = one transaction and waits (poll, at most 6 s without progress: a
+ * blackholed server is noticed). A connection that was lost while idle is made anew first, once. results[i] (may be NULL as a whole) get the rows; the caller clears them. On failure all are NULL.
  * ERR_UNKNOWN_OUTCOME when the connection broke after the Sync was sent and some op writes: read back before repeating.
  * 40001 and 40P01 are repeated inside, up to 5 times.
  */
@@ -91,6 +91,21 @@ MUST_USE enum err_code db_query(struct db_conn *c, const struct db_op *op, PGres
 /* SQLSTATE of the last failure on this connection ("" when none). */
 const char *db_conn_sqlstate(const struct db_conn *c);
 int db_conn_socket(const struct db_conn *c);
+/* Counts the sessions: another number than last time means that the connection was lost and made anew in between. */
+uint64_t db_conn_generation(const struct db_conn *c);
+
+/* Who the server is: after a failover or a restore one of the two differs from what was recorded. */
+struct db_identity {
+    char system_id[24];
+    int timeline;
+};
+MUST_USE enum err_code db_conn_identity(struct db_conn *c, struct db_identity *out, struct err *e);
+
+/*
+ * TLS policy for servers on other machines: sslmode=verify-full with channel binding is what we use when the URL says
+ * nothing. ERR_INVALID when the URL is malformed, or asks for less without allow_weak_tls (an explicit option; warn then).
+ */
+MUST_USE enum err_code db_url_check(const char *url, bool allow_weak_tls, struct err *e);
 
 /* Text array literal '{"a","b"}' with escapes, for unnest($1::text[]). Caller owns. NULL items become NULL. */
 char *db_text_array(const char *const *items, size_t n);
