@@ -1,5 +1,6 @@
 /*
- * cut.c - ending a connection without an answer, as a broken network would. For the simulator's faults.
+ * cut.c - ending a connection without an answer, as a broken network would. For the simulator's
+ * faults.
  */
 #include "internal.h"
 
