@@ -259,7 +259,7 @@ static void check_rule(struct check *c, const json_t *promotion, const json_t *r
                 "treated as whenNoMetrics says.",
                 metric);
     if (json_is_object(rule) && !json_object_get(rule, "min") &&
-        !json_object_get(rule, "maxDropFromMedianOf") &&
+        json_object_size(json_object_get(rule, "maxDropFromMedianOf")) == 0 &&
         !json_object_get(rule, "minGainOverBaseline"))
         problem(c, CODE_MISSING, pointer,
                 "The rule demands nothing: add min, maxDropFromMedianOf or minGainOverBaseline.");
