@@ -1,0 +1,236 @@
+/*
+ * step_test.c - the pure core: every rule of the create protocol as a table, and its laws over all
+ * inputs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "steward/machine.h"
+#include "steward/step.h"
+
+#define NOW 1000000000
+#define Q   1080000
+
+static struct step base(void)
+{
+    return (struct step){
+        .state = STEP_READY, .attempt = 1, .max_attempts = 2, .quiescence_ms = Q, .poll_ms = 1000
+    };
+}
+
+static struct step maybe_sent(enum op op, bool needs_quiescence, int64_t age_ms)
+{
+    struct step s = base();
+
+    s.intent = INTENT_MAYBE_SENT;
+    s.op = op;
+    s.sends = 1;
+    s.last_mark_ms = NOW - age_ms;
+    s.needs_quiescence = needs_quiescence;
+    return s;
+}
+
+static struct command next(const struct step *s, enum outcome_type type, enum seen seen)
+{
+    struct outcome o = { .type = type, .seen = seen, .command_id = s->command_id };
+    struct command c;
+
+    step_next(s, &o, NOW, &c);
+    return c;
+}
+
+static void test_looks_before_it_acts(void **state)
+{
+    struct step s = base();
+
+    (void) state;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_PROBE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).type, CMD_MARK);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).op, OP_CREATE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_DIFFERS).op, OP_UPDATE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_MATCHES).type, CMD_DONE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_CONFLICT).type, CMD_FAIL);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_IN_PROGRESS).type, CMD_WAIT);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_NO_INPUT).type, CMD_DONE);
+}
+
+/* Between the mark and Q a version that is not seen may still land: waiting is the only answer. */
+static void test_quiescence(void **state)
+{
+    struct step s = maybe_sent(OP_CREATE, true, 1000);
+    struct command c = next(&s, OUT_SEEN, SEEN_ABSENT);
+
+    (void) state;
+    assert_int_equal(c.type, CMD_WAIT);
+    assert_int_equal(c.why, WHY_QUIESCENCE);
+    assert_int_equal(c.wait_ms, Q - 1000);
+    s = maybe_sent(OP_CREATE, true, Q);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).type, CMD_MARK);
+    s = maybe_sent(OP_CREATE, false, 1000); /* a unique name needs no wait */
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).type, CMD_MARK);
+}
+
+/* I14: a late update may flip the campaign back, so an uncertain one is verified after Q. */
+static void test_ambiguous_update_is_verified(void **state)
+{
+    struct step s = maybe_sent(OP_UPDATE, false, 1000);
+
+    (void) state;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_MATCHES).why, WHY_VERIFY);
+    s.intent = INTENT_SAVED;
+    s.ambiguous_ms = s.last_mark_ms;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_MATCHES).why, WHY_VERIFY);
+    s.ambiguous_ms = s.last_mark_ms = NOW - Q;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_MATCHES).type, CMD_DONE);
+    s.ambiguous_ms = 0;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_MATCHES).type, CMD_DONE);
+}
+
+static void test_answers_to_a_send(void **state)
+{
+    struct step s = maybe_sent(OP_CREATE, true, 10);
+
+    (void) state;
+    assert_int_equal(next(&s, OUT_SENT_OK, 0).type, CMD_SAVE);
+    assert_false(next(&s, OUT_SENT_UNKNOWN, 0).is_refund);
+    assert_true(next(&s, OUT_SENT_UNKNOWN, 0).is_ambiguous);
+    assert_int_equal(next(&s, OUT_SENT_UNKNOWN, 0).type, CMD_WAIT);
+    assert_true(next(&s, OUT_SENT_BUSY, 0).is_refund);
+    assert_true(next(&s, OUT_NOT_SENT, 0).is_refund);
+    assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).type, CMD_FAIL);
+    assert_true(next(&s, OUT_SENT_REFUSED, 0).is_refund);
+    assert_false(
+        next(&s, OUT_SENT_EXISTS, 0).is_refund); /* somebody's call had its effect: maybe ours */
+}
+
+static void test_cancel_wins_but_a_maybe_is_looked_up(void **state)
+{
+    struct step s = base();
+
+    (void) state;
+    s.is_cancelled = true;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_CANCEL);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).type, CMD_CANCEL);
+    s = maybe_sent(OP_CREATE, true, 1000);
+    s.is_cancelled = true;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_PROBE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).why, WHY_QUIESCENCE);
+}
+
+static void test_failed_training_is_tried_again_under_a_new_name(void **state)
+{
+    struct step s = base();
+
+    (void) state;
+    s.is_per_run = true;
+    s.is_ours = true;
+    s.intent = INTENT_SAVED;
+    s.op = OP_CREATE;
+    s.sends = 1;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_FAILED).type, CMD_RETRY);
+    s.attempt = 2;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_FAILED).type, CMD_FAIL);
+    s.attempt = 1;
+    s.is_ours = false;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_FAILED).type, CMD_FAIL);
+}
+
+static void test_unmatched_outcome_is_ignored(void **state)
+{
+    struct step s = maybe_sent(OP_CREATE, true, 10);
+    struct outcome o = { .type = OUT_SENT_OK, .command_id = 41 };
+    struct command c;
+
+    (void) state;
+    s.command_id = 42;
+    step_next(&s, &o, NOW, &c);
+    assert_int_equal(c.type, CMD_NONE);
+}
+
+/* Laws over every combination: nothing is marked after a cancel, nothing is refunded that may have
+   landed, a maybe inside Q is never sent again where names are not unique, and every wait is
+   positive. */
+static void test_laws_over_all_inputs(void **state)
+{
+    unsigned long cases = 0;
+
+    (void) state;
+    for (unsigned bits = 0; bits < 32; bits++)
+        for (int intent = 0; intent < INTENT_STATE_COUNT; intent++)
+            for (int op = OP_NONE; op <= OP_UPDATE; op++)
+                for (int out = 0; out < OUT_COUNT; out++)
+                    for (int seen = 0; seen < SEEN_COUNT; seen++) {
+                        struct step s = base();
+                        struct command c;
+
+                        s.is_per_run = bits & 1;
+                        s.needs_quiescence = bits & 2;
+                        s.is_cancelled = bits & 4;
+                        s.is_ours = bits & 8;
+                        s.failures = bits & 16 ? 7 : 0;
+                        s.intent = (enum intent_state) intent;
+                        s.op = (enum op) op;
+                        s.sends = intent == INTENT_NONE ? 0 : 1;
+                        s.last_mark_ms = intent == INTENT_NONE ? 0 : NOW - 5000;
+                        if (step_check(&s))
+                            continue;
+                        c = next(&s, (enum outcome_type) out, (enum seen) seen);
+                        cases++;
+                        assert_int_not_equal(c.type, CMD_NONE);
+                        if (c.type == CMD_MARK) {
+                            assert_false(s.is_cancelled);
+                            assert_int_equal(out, OUT_SEEN); /* only a look leads to an act */
+                            assert_false(s.intent == INTENT_MAYBE_SENT && s.op == OP_CREATE &&
+                                         s.needs_quiescence && c.op == OP_CREATE);
+                        }
+                        if (c.type == CMD_SEND)
+                            assert_int_equal(out, OUT_MARKED);
+                        if (c.is_refund)
+                            assert_true(out == OUT_SENT_BUSY || out == OUT_NOT_SENT ||
+                                        out == OUT_SENT_REFUSED);
+                        if (c.type == CMD_WAIT || c.type == CMD_RETRY || c.type == CMD_SAVE)
+                            assert_true(c.wait_ms > 0);
+                    }
+    print_message("%lu combinations\n", cases);
+    assert_true(cases > 10000);
+}
+
+static void test_machines(void **state)
+{
+    (void) state;
+    for (int s = 0; s < RUN_STATE_COUNT; s++) {
+        enum run_state found;
+
+        assert_true(run_state_find(run_state_name((enum run_state) s), &found));
+        assert_int_equal(found, s);
+        if (run_state_is_final((enum run_state) s))
+            for (int t = 0; t < RUN_STATE_COUNT; t++)
+                assert_false(run_may_become((enum run_state) s, (enum run_state) t));
+    }
+    assert_true(run_may_become(RUN_QUEUED, RUN_RUNNING));
+    assert_false(run_may_become(RUN_CANCELLING, RUN_SUCCEEDED));
+    assert_true(step_may_become(STEP_WAITING, STEP_READY));
+    assert_false(step_may_become(STEP_SUCCEEDED, STEP_READY));
+    assert_true(step_state_is_final(STEP_SKIPPED));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_looks_before_it_acts),
+        cmocka_unit_test(test_quiescence),
+        cmocka_unit_test(test_ambiguous_update_is_verified),
+        cmocka_unit_test(test_answers_to_a_send),
+        cmocka_unit_test(test_cancel_wins_but_a_maybe_is_looked_up),
+        cmocka_unit_test(test_failed_training_is_tried_again_under_a_new_name),
+        cmocka_unit_test(test_unmatched_outcome_is_ignored),
+        cmocka_unit_test(test_laws_over_all_inputs),
+        cmocka_unit_test(test_machines),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
