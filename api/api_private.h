@@ -1,0 +1,233 @@
+/*
+ * api_private.h - what the files of this floor share: the call, its phases, the route table.
+ *
+ * A request is a list of phases. A phase is a plain function: it reads the rows of the phase before and either asks for the
+ * next statements (call_read, call_list, call_write) or answers. The cut between two phases is hidden in phases.c.
+ */
+#ifndef STEWARD_API_PRIVATE_H
+#define STEWARD_API_PRIVATE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "steward/api.h"
+#include "steward/json.h"
+#include "steward/parameter_file.h"
+#include "steward/rows.h"
+#include "steward/str.h"
+
+#define CALL_OPS_MAX      24
+#define CALL_RESTARTS_MAX 3
+#define LIMIT_MAX         200
+#define LIMIT_DEFAULT     50
+
+enum scope { SCOPE_OPEN, SCOPE_READ, SCOPE_OPERATE, SCOPE_APPLY, SCOPE_ADMIN, SCOPE_METRICS, SCOPE_COUNT };
+enum body_rule { BODY_NONE, BODY_JSON, BODY_OPTIONAL, BODY_DOCUMENT };
+
+struct call;
+typedef void (*phase_fn)(struct call *c);
+
+enum route_flag {
+    ROUTE_UNMETERED = 1, /* waits on purpose: not counted in flight */
+    ROUTE_DATALESS = 2   /* answers without a database */
+};
+
+struct api_route {
+    const char *method, *path, *operation;
+    enum scope scope;
+    phase_fn start;
+    enum body_rule body;
+    unsigned flags;         /* of enum route_flag */
+    const char *query[12];  /* names it takes besides pretty (and dryRun of mutating ones) */
+};
+extern const struct api_route api_routes[];
+extern const size_t n_api_routes;
+
+struct principal {
+    char token_id[TOKEN_ID_BYTES];
+    unsigned scopes; /* bit per enum scope */
+};
+
+/* What a write tells the world besides its effect. */
+struct write_note {
+    int status;            /* of the answer */
+    const char *location;  /* NULL: none */
+    const char *link;      /* NULL: none */
+    const char *detail;    /* JSON object for the audit row; NULL: {} */
+};
+
+struct call {
+    struct api *api;
+    struct http_request *rq;
+    struct arena *arena;             /* lives as long as the request */
+    const struct api_route *route;
+    struct route_match match;
+    struct principal who;
+    bool is_dry_run;
+    const char *idempotency_key;     /* NULL: none */
+    char body_sha256[HEX_SHA256];
+    const struct db_reply *reply;    /* of the phase before; valid in this phase only */
+    phase_fn next;
+    phase_fn on_stale;               /* where a write starts over when its fence was raised */
+    int restarts;
+    bool is_write;                   /* the submission under way */
+    bool is_in_flight;
+    bool is_parked;                  /* long poll: in api->waiting */
+    struct write_note note;
+    size_t answer_op;                /* of the last op given to call_write */
+    json_t *body;                    /* parsed; owned */
+    void *state;                     /* the handler's own */
+    void (*state_done)(void *state);
+    struct call *next_waiting;
+};
+
+struct auth_cache;
+struct feed;
+struct metrics;
+
+struct api {
+    struct api_options options;
+    struct db *db;
+    const struct plan_settings *settings;
+    struct router *router;
+    struct auth_cache *auth;
+    struct feed *feed;
+    struct metrics *metrics;
+    size_t in_flight;
+    bool is_quiescing;
+};
+
+/* ---- phases.c ---- */
+/* One statement or several of one lane; next runs with their rows. */
+void call_read(struct call *c, const struct db_op *ops, size_t n, phase_fn next);
+void call_list(struct call *c, const struct db_op *op, phase_fn next);
+/* One transaction: lock of the idempotency key, ops, audit row, kept answer. When a fence (ST001) or a unique violation
+   stops it, on_stale starts over, at most three times. The last of ops is often an …_answer(): c->answer_op is its number
+   among the results. */
+void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note, phase_fn next);
+/* Looks for a kept answer first, when the request has a key; then begins with start. */
+void call_begin_write(struct call *c, phase_fn start);
+
+/* ---- answer.c ---- */
+void answer_problem(struct call *c, int status, const char *code, const char *detail);
+PRINTF_LIKE(4, 5) void answer_problemf(struct call *c, int status, const char *code, const char *fmt, ...);
+void answer_findings(struct call *c, int status, const char *code, const char *detail, const struct findings *f);
+/* One field's problem: 422 with errors [{pointer, code, detail}]. */
+void answer_field(struct call *c, const char *pointer, const char *code, const char *detail);
+void answer_not_found(struct call *c, const char *what, const char *name);
+/* JSON text as it is. */
+void answer_text(struct call *c, int status, const char *text, size_t n);
+void answer_json(struct call *c, int status, const json_t *value);
+/* One resource with its strong ETag; 304 when the client has it. tag: NULL: the hash alone. */
+void answer_resource(struct call *c, const char *text, size_t n, const char *tag);
+/* The ETag answer_resource() would send, in quotes. */
+void answer_etag(const char *text, size_t n, const char *tag, char out[96]);
+/* True when one of the entity tags of the header equals etag. */
+bool etag_matches(const char *header, const char *etag);
+/* Rows (key, json, …) of op 0 as {"items", "next"}; more than limit rows were asked for, so one too many says there is more. */
+void answer_page(struct call *c, int64_t limit);
+/* A committed write: status, Location and Link of the note, body of the answer op. */
+void answer_written(struct call *c, const char *text);
+
+/* ---- query.c ---- */
+/* Refuses names that the route does not take; answers 400 and returns false. */
+bool query_check(struct call *c);
+bool query_flag(const struct call *c, const char *name, bool *out); /* false when malformed */
+/* 1..200; answers 400 and returns false when malformed. *plus_one is limit + 1 as text. */
+bool query_limit(struct call *c, int64_t *limit, const char **plus_one);
+/* Key of the row the page begins after; NULL: the first page. Answers 400 and returns false for a foreign cursor. */
+bool query_cursor(struct call *c, const char **key);
+char *cursor_make(struct call *c, const char *key);
+/* All values of a repeated parameter as a text array literal, NULL when absent. allowed: NULL-terminated or NULL. */
+bool query_list(struct call *c, const char *name, const char *const *allowed, const char **literal);
+bool query_time(struct call *c, const char *name, const char **text);
+bool query_integer(struct call *c, const char *name, const int64_t range[2], int64_t *out);
+
+/* ---- body.c ---- */
+/* Parses the JSON object of the body into c->body; answers 400 (broken), 415 or 422 (no object) and returns false. */
+bool body_parse(struct call *c);
+/* One row per member the body may have. */
+struct body_member {
+    const char *name;
+    json_type type;      /* JSON_TRUE: a boolean */
+    bool is_required;
+    size_t max_length;   /* of strings; 0: 1,000 */
+};
+/* All problems at once: unknown, missing, wrong type, too long. Answers 422 and returns false. */
+bool body_check(struct call *c, const struct body_member *members, size_t n);
+
+/* ---- auth.c ---- */
+struct auth_cache *auth_cache_new(void);
+void auth_cache_free(struct auth_cache *cache);
+void auth_forget(struct api *api, const char *token_id);
+/* Calls next with c->who filled, or answers 401 / 403. */
+void auth_check(struct call *c, phase_fn next);
+const char *scope_name(enum scope scope);
+bool scope_find(const char *name, enum scope *out);
+
+/* ---- feed.c ---- */
+struct feed *feed_new(struct api *api);
+void feed_start(struct feed *feed); /* the database is there */
+void feed_poke(struct feed *feed);
+void feed_stop(struct feed *feed);  /* ends streams and long polls */
+void feed_close(struct feed *feed); /* closes handles; freed in the next turn */
+/* Parks a long poll: wake is called when an event of the run arrives, or at the deadline (is_expired set). */
+struct feed_waiter {
+    struct feed_waiter *next;
+    struct call *call;
+    const char *run_id;
+    int64_t deadline_ms;
+    bool is_expired;
+    void (*wake)(struct feed_waiter *w);
+};
+void feed_wait(struct feed *feed, struct feed_waiter *w);
+struct feed_filter {
+    char **types; /* patterns with one trailing *; NULL-terminated or NULL */
+    char *config, *run_id;
+};
+void feed_stream(struct call *c, const struct feed_filter *filter, int64_t after);
+void feed_filter_done(struct feed_filter *f);
+size_t feed_clients(const struct feed *feed);
+int64_t feed_last(const struct feed *feed);
+
+/* ---- metrics.c ---- */
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *m);
+void metrics_count(struct metrics *m, const struct api_route *route, int status, int64_t us);
+
+/* ---- handlers, one file per resource ---- */
+void api_config_put(struct call *c);
+void api_config_post(struct call *c);
+void api_config_validate(struct call *c);
+void api_configs_list(struct call *c);
+void api_config_get(struct call *c);
+void api_config_versions(struct call *c);
+void api_config_version(struct call *c);
+void api_config_resources(struct call *c);
+void api_solution_versions(struct call *c);
+void api_runs_list(struct call *c);
+void api_run_get(struct call *c);
+void api_run_events(struct call *c);
+void api_run_post(struct call *c);
+void api_run_cancel(struct call *c);
+void api_schedules_list(struct call *c);
+void api_schedule_get(struct call *c);
+void api_schedule_fires(struct call *c);
+void api_events(struct call *c);
+void api_recipes(struct call *c);
+void api_schema_parameter_file(struct call *c);
+void api_tokens_list(struct call *c);
+void api_token_get(struct call *c);
+void api_token_post(struct call *c);
+void api_token_delete(struct call *c);
+void api_livez(struct call *c);
+void api_readyz(struct call *c);
+void api_version(struct call *c);
+void api_metrics(struct call *c);
+void api_openapi_yaml(struct call *c);
+void api_openapi_json(struct call *c);
+void api_root(struct call *c);
+
+#endif

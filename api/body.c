@@ -1,0 +1,109 @@
+/*
+ * body.c - JSON bodies: one object, checked against a table, all problems at once.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api_private.h"
+
+bool body_parse(struct call *c)
+{
+    struct json_place place;
+    struct err e;
+    size_t n;
+    const char *text = http_body(c->rq, &n);
+
+    if (n == 0 && c->route->body == BODY_OPTIONAL) {
+        c->body = json_object();
+        return true;
+    }
+    if (json_parse(text, n, &c->body, &place, &e)) {
+        AUTO_JSON json_t *errors = json_pack("[{s:s, s:s, s:s, s:i, s:i}]", "pointer", "", "code", "syntax",
+                                             "detail", e.message, "line", place.line, "column",
+                                             place.column);
+
+        http_problem(c->rq, &(struct problem){
+                                .status = 400, .code = "syntax", .detail = e.message, .errors = errors });
+        return false;
+    }
+    if (json_is_object(c->body))
+        return true;
+    answer_field(c, "", "wrong-type", "The body is a JSON object.");
+    return false;
+}
+
+static bool is_type(const json_t *value, json_type type)
+{
+    return type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == type;
+}
+
+static const char *type_words(json_type type)
+{
+    switch ((int) type) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "a list";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    default:
+        return "true or false";
+    }
+}
+
+static void check_member(const struct body_member *m, const json_t *value, const char *pointer,
+                         struct findings *f)
+{
+    size_t max = m->max_length ? m->max_length : 1000;
+
+    if (!value) {
+        if (m->is_required)
+            findings_add(f, pointer, "missing", "\"%s\" is required.", m->name);
+    } else if (!is_type(value, m->type)) {
+        findings_add(f, pointer, "wrong-type", "\"%s\" is %s, not %s.", m->name, type_words(m->type),
+                     json_type_words(value));
+    } else if (json_is_string(value) && json_string_length(value) > max) {
+        findings_add(f, pointer, "too-long", "\"%s\" has at most %zu bytes.", m->name, max);
+    } else if (json_is_string(value) && json_string_length(value) == 0) {
+        findings_add(f, pointer, "empty", "\"%s\" must not be empty.", m->name);
+    }
+}
+
+static const struct body_member *find_member(const struct body_member *members, size_t n,
+                                             const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(members[i].name, name))
+            return &members[i];
+    return NULL;
+}
+
+bool body_check(struct call *c, const struct body_member *members, size_t n)
+{
+    struct findings f = { 0 };
+    const char *name;
+    json_t *value;
+    bool is_good;
+
+    for (size_t i = 0; i < n; i++) {
+        char pointer[POINTER_BYTES] = "";
+
+        (void) json_pointer_key(pointer, sizeof pointer, members[i].name);
+        check_member(&members[i], json_object_get(c->body, members[i].name), pointer, &f);
+    }
+    json_object_foreach(c->body, name, value) {
+        char pointer[POINTER_BYTES] = "";
+
+        (void) json_pointer_key(pointer, sizeof pointer, name);
+        if (!find_member(members, n, name))
+            findings_add(&f, pointer, "unknown-key", "There is no member \"%.80s\" here.", name);
+    }
+    is_good = f.count == 0;
+    if (!is_good)
+        answer_findings(c, 422, "invalid",
+                        f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
+    findings_done(&f);
+    return is_good;
+}

@@ -1,0 +1,239 @@
+/*
+ * dispatch.c - from a complete request to its handler, in the order that gives nothing away: route, token, scope, query, body
+ * type; objects are looked up only then.
+ */
+#include <string.h>
+
+#include "api_private.h"
+#include "steward/clock.h"
+#include "steward/log.h"
+
+#define IN_FLIGHT_DEFAULT 256
+#define KEY_MAX           255
+
+/* Documents are for machines and this site's own pages: nothing of them may run, be framed or be guessed at. */
+const struct http_header_pair api_default_headers[] = {
+    { "Content-Security-Policy",
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+      "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'" },
+    { "X-Content-Type-Options", "nosniff" },
+    { "Referrer-Policy", "no-referrer" },
+    { "Cross-Origin-Opener-Policy", "same-origin" },
+    { "Cross-Origin-Resource-Policy", "same-origin" },
+    { "Permissions-Policy", "camera=(), geolocation=(), microphone=()" },
+    { "Cache-Control", "no-store" },
+    { NULL, NULL }
+};
+
+struct api *api_new(const struct api_options *options)
+{
+    struct api *api = xcalloc(1, sizeof *api);
+    struct router_entry *entries = xcalloc(n_api_routes, sizeof *entries);
+
+    api->options = *options;
+    if (!api->options.in_flight_limit)
+        api->options.in_flight_limit = IN_FLIGHT_DEFAULT;
+    for (size_t i = 0; i < n_api_routes; i++)
+        entries[i] = (struct router_entry){ api_routes[i].method, api_routes[i].path };
+    api->router = router_new(entries, n_api_routes);
+    free(entries);
+    api->auth = auth_cache_new();
+    api->metrics = metrics_new();
+    api->feed = feed_new(api);
+    return api;
+}
+
+void api_attach(struct api *api, struct db *db, const struct plan_settings *settings)
+{
+    api->db = db;
+    api->settings = settings;
+    feed_start(api->feed);
+}
+
+void api_on_events(struct api *api)
+{
+    feed_poke(api->feed);
+}
+
+void api_quiesce(struct api *api)
+{
+    api->is_quiescing = true;
+    feed_stop(api->feed);
+}
+
+void api_close(struct api *api)
+{
+    feed_close(api->feed);
+    auth_cache_free(api->auth);
+    metrics_free(api->metrics);
+    router_free(api->router);
+    free(api);
+}
+
+static void ended(struct http_request *rq, void *user)
+{
+    struct call *c = user;
+
+    (void) rq;
+    if (c->is_in_flight)
+        c->api->in_flight--;
+    json_decref(c->body);
+    if (c->state && c->state_done)
+        c->state_done(c->state);
+}
+
+void api_on_done(struct http_request *rq, void *context)
+{
+    struct api *api = context;
+    struct call *c = http_user(rq);
+    int status = http_status(rq);
+    int64_t us = clock_mono_us() - http_started_us(rq);
+    bool is_read = str_eq(http_method(rq), "GET") || str_eq(http_method(rq), "HEAD");
+    enum log_level level = status >= 500 ? LOG_WARN : is_read && status < 400 ? LOG_DEBUG : LOG_INFO;
+
+    metrics_count(api->metrics, c ? c->route : NULL, status, us);
+    if (log_is_on(level))
+        log_event(level, "http", "request", "method=%s path=%s status=%d us=%lld bytes=%llu peer=%s token=%s request=%s",
+                  log_quote(http_method(rq)), log_quote(http_path(rq)), status, (long long) us,
+                  (unsigned long long) http_sent_bytes(rq), http_peer(rq),
+                  c && c->who.token_id[0] ? c->who.token_id : "-", log_quote(http_request_id(rq)));
+}
+
+size_t api_on_headers(struct http_request *rq, void *context)
+{
+    (void) rq;
+    (void) context;
+    return (size_t) 1 << 20;
+}
+
+static bool is_json_type(const char *type)
+{
+    size_t n = type ? strcspn(type, "; \t") : 0;
+
+    return n && (strncasecmp(type, "application/json", n > 16 ? n : 16) == 0 ||
+                 (n > 17 && strncasecmp(type, "application/", 12) == 0 &&
+                  strncasecmp(type + n - 5, "+json", 5) == 0));
+}
+
+/* A browser that sends a form or another site's script gets no further (security.md S35). */
+static bool check_body_type(struct call *c)
+{
+    const char *site = http_header(c->rq, "Sec-Fetch-Site");
+    size_t n;
+
+    (void) http_body(c->rq, &n);
+    if (!str_eq(c->route->method, "GET") && site && !str_eq(site, "same-origin") && !str_eq(site, "none")) {
+        answer_problem(c, 403, "cross-site", "Requests from pages of other sites are refused.");
+        return false;
+    }
+    if (c->route->body == BODY_NONE) {
+        if (n == 0)
+            return true;
+        answer_problem(c, 400, "unexpected-body", "This request takes no body.");
+        return false;
+    }
+    if ((n == 0 && c->route->body == BODY_OPTIONAL) || is_json_type(http_header(c->rq, "Content-Type")))
+        return true;
+    answer_problem(c, 415, "unsupported-media-type",
+                   "Send the body as JSON with the header \"Content-Type: application/json\" (curl --json does).");
+    return false;
+}
+
+static bool take_idempotency_key(struct call *c)
+{
+    const char *key = http_header(c->rq, "Idempotency-Key");
+    const char *text;
+    size_t n;
+
+    if (!key || str_eq(c->route->method, "GET"))
+        return true;
+    for (n = 0; key[n] >= 0x20 && key[n] < 0x7f; n++)
+        continue;
+    if (n == 0 || n > KEY_MAX || key[n]) {
+        answer_problem(c, 400, "bad-idempotency-key",
+                       "Idempotency-Key is 1 to 255 printable ASCII characters.");
+        return false;
+    }
+    text = http_body(c->rq, &n);
+    sha256_hex(text, n, c->body_sha256);
+    c->idempotency_key = key;
+    return true;
+}
+
+static void begin(struct call *c)
+{
+    c->state = NULL;
+    if (!query_check(c) || !check_body_type(c) || !take_idempotency_key(c))
+        return;
+    c->route->start(c);
+}
+
+static bool is_open(const struct call *c)
+{
+    return c->route->scope == SCOPE_OPEN ||
+           (c->route->scope == SCOPE_METRICS && c->api->options.is_metrics_open);
+}
+
+static bool admit_load(struct call *c)
+{
+    struct api *api = c->api;
+
+    if (c->route->flags)
+        return true;
+    if (api->in_flight >= api->options.in_flight_limit) {
+        answer_problem(c, 503, "overloaded", "Too many requests are being worked on; try again in a second.");
+        return false;
+    }
+    api->in_flight++;
+    c->is_in_flight = true;
+    return true;
+}
+
+static void not_routed(struct call *c, enum router_verdict verdict, const char *allow)
+{
+    if (verdict == ROUTER_NOT_FOUND) {
+        answer_problemf(c, 404, "no-such-route", "There is no %.200s; /openapi.yaml lists what there is.",
+                        http_path(c->rq));
+        return;
+    }
+    http_set_header(c->rq, "Allow", allow);
+    if (str_eq(http_method(c->rq), "OPTIONS"))
+        http_respond(c->rq, 204, NULL, "", 0);
+    else
+        answer_problemf(c, 405, "method-not-allowed", "%s is not possible here; possible: %s.",
+                        http_method(c->rq), allow);
+}
+
+void api_on_request(struct http_request *rq, void *context)
+{
+    struct api *api = context;
+    struct arena *arena = http_arena(rq);
+    struct call *c = arena_alloc(arena, sizeof *c);
+    enum router_verdict verdict;
+    char allow[96] = "";
+
+    c->api = api;
+    c->rq = rq;
+    c->arena = arena;
+    http_set_user(rq, c);
+    http_on_end(rq, ended);
+    verdict = router_match(api->router, http_method(rq), http_raw_path(rq), &c->match, arena, allow,
+                           sizeof allow);
+    if (verdict != ROUTER_FOUND) {
+        not_routed(c, verdict, allow);
+        return;
+    }
+    c->route = &api_routes[c->match.route];
+    if (!(c->route->flags & ROUTE_DATALESS) && (!api->db || api->is_quiescing)) {
+        answer_problem(c, 503, "starting", api->is_quiescing
+                                               ? "The server is stopping; another replica or its restart will answer."
+                                               : "The server is starting; /readyz says what it waits for.");
+        return;
+    }
+    if (!admit_load(c))
+        return;
+    if (is_open(c))
+        begin(c);
+    else
+        auth_check(c, begin);
+}

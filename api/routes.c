@@ -1,0 +1,97 @@
+/*
+ * routes.c - the table of routes: what there is, who may, what a request may carry, and who answers.
+ *
+ * Deny by default: a row without a scope that somebody chose does not pass routes_check(), which runs at start. A system test
+ * compares this table with openapi.yaml both ways.
+ */
+#include <assert.h>
+
+#include "api_private.h"
+
+/* clang-format off */
+const struct api_route api_routes[] = {
+    { "GET",    "/configs",                       "listConfigs",            SCOPE_READ,    api_configs_list,
+      BODY_NONE, 0, { "limit", "cursor" } },
+    { "POST",   "/configs",                       "createConfig",           SCOPE_APPLY,   api_config_post,
+      BODY_DOCUMENT, 0, { "message", "revision", "url" } },
+    { "POST",   "/configs/validate",              "validateConfig",         SCOPE_READ,    api_config_validate,
+      BODY_DOCUMENT, 0, { NULL } },
+    { "GET",    "/configs/{name}",                "getConfig",              SCOPE_READ,    api_config_get,
+      BODY_NONE, 0, { "view" } },
+    { "PUT",    "/configs/{name}",                "replaceConfig",          SCOPE_APPLY,   api_config_put,
+      BODY_DOCUMENT, 0, { "message", "revision", "url" } },
+    { "GET",    "/configs/{name}/versions",       "listConfigVersions",     SCOPE_READ,    api_config_versions,
+      BODY_NONE, 0, { "limit", "cursor" } },
+    { "GET",    "/configs/{name}/versions/{n}",   "getConfigVersion",       SCOPE_READ,    api_config_version,
+      BODY_NONE, 0, { "view" } },
+    { "GET",    "/configs/{name}/resources",      "listConfigResources",    SCOPE_READ,    api_config_resources,
+      BODY_NONE, 0, { "limit", "cursor" } },
+    { "GET",    "/runs",                          "listRuns",               SCOPE_READ,    api_runs_list,
+      BODY_NONE, 0, { "limit", "cursor", "config", "status", "kind", "trigger", "scheduleId", "createdAfter", "createdBefore" } },
+    { "POST",   "/runs",                          "createRun",              SCOPE_OPERATE, api_run_post, BODY_JSON, 0, { NULL } },
+    { "GET",    "/runs/{id}",                     "getRun",                 SCOPE_READ,    api_run_get,
+      BODY_NONE, ROUTE_UNMETERED, { "wait" } },
+    { "GET",    "/runs/{id}/events",              "listRunEvents",          SCOPE_READ,    api_run_events,
+      BODY_NONE, 0, { "limit", "cursor" } },
+    { "POST",   "/runs/{id}/cancel",              "cancelRun",              SCOPE_OPERATE, api_run_cancel,
+      BODY_OPTIONAL, 0, { NULL } },
+    { "GET",    "/schedules",                     "listSchedules",          SCOPE_READ,    api_schedules_list,
+      BODY_NONE, 0, { "limit", "cursor", "config", "kind", "paused" } },
+    { "GET",    "/schedules/{id}",                "getSchedule",            SCOPE_READ,    api_schedule_get,
+      BODY_NONE, 0, { NULL } },
+    { "GET",    "/schedules/{id}/fires",          "listScheduleFires",      SCOPE_READ,    api_schedule_fires,
+      BODY_NONE, 0, { "limit", "cursor", "count" } },
+    { "GET",    "/solutions/{name}/versions",     "listSolutionVersions",   SCOPE_READ,    api_solution_versions,
+      BODY_NONE, 0, { "limit", "cursor" } },
+    { "GET",    "/events",                        "listEvents",             SCOPE_READ,    api_events,
+      BODY_NONE, ROUTE_UNMETERED, { "limit", "cursor", "after", "type", "config", "run" } },
+    { "GET",    "/recipes",                       "listRecipes",            SCOPE_READ,    api_recipes, BODY_NONE, 0, { NULL } },
+    { "GET",    "/schemas/parameter-file.json",   "getParameterFileSchema", SCOPE_READ,    api_schema_parameter_file,
+      BODY_NONE, 0, { NULL } },
+    { "GET",    "/tokens",                        "listTokens",             SCOPE_ADMIN,   api_tokens_list,
+      BODY_NONE, 0, { "limit", "cursor" } },
+    { "POST",   "/tokens",                        "createToken",            SCOPE_ADMIN,   api_token_post,
+      BODY_JSON, 0, { NULL } },
+    { "GET",    "/tokens/{id}",                   "getToken",               SCOPE_ADMIN,   api_token_get,
+      BODY_NONE, 0, { NULL } },
+    { "DELETE", "/tokens/{id}",                   "revokeToken",            SCOPE_ADMIN,   api_token_delete,
+      BODY_NONE, 0, { NULL } },
+    { "GET",    "/livez",                         "livez",                  SCOPE_OPEN,    api_livez,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/healthz",                       "healthz",                SCOPE_OPEN,    api_livez,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/readyz",                        "readyz",                 SCOPE_OPEN,    api_readyz,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/version",                       "version",                SCOPE_OPEN,    api_version,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/metrics",                       "metrics",                SCOPE_METRICS, api_metrics,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/openapi.yaml",                  "openapiYaml",            SCOPE_OPEN,    api_openapi_yaml,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/openapi.json",                  "openapiJson",            SCOPE_OPEN,    api_openapi_json,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/",                              "root",                   SCOPE_OPEN,    api_root,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+};
+/* clang-format on */
+const size_t n_api_routes = ARRAY_LEN(api_routes);
+
+void api_print_routes(FILE *to)
+{
+    AUTO_JSON json_t *list = json_array();
+    AUTO_FREE char *text = NULL;
+
+    for (size_t i = 0; i < n_api_routes; i++) {
+        const struct api_route *r = &api_routes[i];
+        json_t *query = json_array();
+
+        for (size_t k = 0; k < ARRAY_LEN(r->query) && r->query[k]; k++)
+            json_array_append_new(query, json_string(r->query[k]));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "method", r->method,
+                                              "path", r->path, "operation", r->operation, "scope",
+                                              scope_name(r->scope), "body", r->body != BODY_NONE,
+                                              "query", query));
+    }
+    text = json_dumps(list, JSON_INDENT(2));
+    (void) fprintf(to, "%s\n", text);
+}

@@ -1,0 +1,280 @@
+/*
+ * run_write.c - starting and cancelling runs.
+ */
+#include <string.h>
+
+#include "api_private.h"
+#include "config_write.h"
+#include "steward/configs_store.h"
+#include "steward/id.h"
+#include "steward/run_store.h"
+#include "steward/runs_store.h"
+#include "steward/tokens_store.h"
+
+/* Members of the body; all but config, kind and message are options of the plan. */
+static const struct body_member run_members[] = {
+    { .name = "config", .type = JSON_STRING, .is_required = true, .max_length = 63 },
+    { .name = "kind", .type = JSON_STRING, .is_required = true, .max_length = 40 },
+    { .name = "solutions", .type = JSON_ARRAY },
+    { .name = "datasets", .type = JSON_ARRAY },
+    { .name = "jobs", .type = JSON_ARRAY },
+    { .name = "mode", .type = JSON_STRING },
+    { .name = "import", .type = JSON_STRING },
+    { .name = "batch", .type = JSON_TRUE },
+    { .name = "force", .type = JSON_TRUE },
+};
+
+struct run_start {
+    struct parameter_file file;
+    struct plan plan;
+    enum run_kind kind;
+    json_t *options;
+    const char *config;
+    struct run_new run;
+};
+
+static void start_done(void *state)
+{
+    struct run_start *s = state;
+
+    plan_done(&s->plan);
+    parameter_file_done(&s->file);
+    json_decref(s->options);
+}
+
+static bool check_words(struct findings *f, const json_t *body, const char *name, const char *const *words)
+{
+    const char *text = json_text(body, name);
+    char pointer[POINTER_BYTES] = "";
+
+    if (!text)
+        return true;
+    for (; *words; words++)
+        if (str_eq(*words, text))
+            return true;
+    (void) json_pointer_key(pointer, sizeof pointer, name);
+    findings_add(f, pointer, "bad-value", "\"%s\" can not be \"%.60s\".", name, text);
+    return false;
+}
+
+static void check_texts(struct findings *f, const json_t *body, const char *name)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (json_object_get(body, name), i, item) {
+        char pointer[POINTER_BYTES] = "";
+
+        if (json_is_string(item))
+            continue;
+        (void) json_pointer_key(pointer, sizeof pointer, name);
+        (void) json_pointer_index(pointer, sizeof pointer, i);
+        findings_add(f, pointer, "wrong-type", "\"%s\" holds names, not %s.", name, json_type_words(item));
+    }
+}
+
+/* jobs may be given as numbers: [0, 2]. */
+static void jobs_as_texts(json_t *options)
+{
+    json_t *jobs = json_object_get(options, "jobs"), *item;
+    size_t i;
+
+    json_array_foreach (jobs, i, item) {
+        char number[24];
+
+        if (!json_is_integer(item))
+            continue;
+        (void) snprintf(number, sizeof number, "%lld", (long long) json_integer_value(item));
+        json_array_set_new(jobs, i, json_string(number));
+    }
+}
+
+static bool take_body(struct call *c, struct run_start *s)
+{
+    static const char *const modes[] = { "full", "update", NULL };
+    static const char *const imports[] = { "ifNewer", "force", "skip", NULL };
+    struct findings f = { 0 };
+    bool is_good;
+
+    if (!body_parse(c) || !body_check(c, run_members, ARRAY_LEN(run_members)))
+        return false;
+    s->options = json_deep_copy(c->body);
+    json_object_del(s->options, "config");
+    json_object_del(s->options, "kind");
+    jobs_as_texts(s->options);
+    (void) check_words(&f, c->body, "mode", modes);
+    (void) check_words(&f, c->body, "import", imports);
+    check_texts(&f, c->body, "solutions");
+    check_texts(&f, c->body, "datasets");
+    check_texts(&f, s->options, "jobs");
+    s->config = json_text(c->body, "config");
+    if (!run_kind_find(json_text(c->body, "kind"), &s->kind))
+        findings_add(&f, "/kind", "bad-value", "There is no run kind \"%.40s\".", json_text(c->body, "kind"));
+    else if (!run_kind_is_supported(s->kind))
+        findings_add(&f, "/kind", "not-supported", "This release can not start runs of the kind \"%s\" yet.",
+                     run_kind_name(s->kind));
+    is_good = f.count == 0;
+    if (!is_good)
+        answer_findings(c, 422, "invalid", f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
+    findings_done(&f);
+    return is_good;
+}
+
+static void written(struct call *c)
+{
+    answer_written(c, rows_text(c->reply, c->answer_op, 0, 0));
+}
+
+static void answer_dry_run(struct call *c, const struct run_start *s, const char *version)
+{
+    AUTO_JSON json_t *steps = config_plan_json(&s->plan);
+    AUTO_JSON json_t *answer = json_pack("{s:b, s:s, s:s, s:s, s:O}", "dryRun", true, "config", s->config, "configVersion",
+                                         version, "kind", run_kind_name(s->kind), "steps", steps);
+
+    answer_json(c, 200, answer);
+}
+
+static bool plan_stored(struct call *c, struct run_start *s)
+{
+    const char *document = rows_text(c->reply, 0, 0, 4);
+    struct err e;
+
+    plan_done(&s->plan);
+    parameter_file_done(&s->file);
+    s->plan = (struct plan){ 0 };
+    s->file = (struct parameter_file){ 0 };
+    parameter_file_parse(document, strlen(document), &s->file);
+    if (s->file.errors.count) {
+        answer_findings(c, 422, "stored-config-invalid",
+                        "The stored document does not pass the checks of this release; store a corrected one.",
+                        &s->file.errors);
+        return false;
+    }
+    if (plan_build(&s->file, c->api->settings, s->kind, s->options, &s->plan, &e)) {
+        answer_field(c, "", "cannot-plan", e.message);
+        return false;
+    }
+    if (s->plan.n_steps)
+        return true;
+    answer_field(c, "/kind", "nothing-to-do", "The config has nothing that a run of this kind would work on.");
+    return false;
+}
+
+/* The row is (version, sha256, sync, state of the newest apply, document). */
+static void config_read(struct call *c)
+{
+    struct run_start *s = c->state;
+    struct db_op ops[CALL_OPS_MAX];
+    const char *version = rows_text(c->reply, 0, 0, 0);
+    size_t n = 0;
+
+    if (!version) {
+        answer_field(c, "/config", "not-found",
+                     arena_printf(c->arena, "There is no config \"%s\"; GET /configs lists them.", s->config));
+        return;
+    }
+    if (!plan_stored(c, s))
+        return;
+    version = arena_strdup(c->arena, version);
+    if (c->is_dry_run) {
+        answer_dry_run(c, s, version);
+        return;
+    }
+    s->run = (struct run_new){ .config = s->config,
+                               .config_version = rows_int(c->reply, 0, 0, 0, 0),
+                               .kind = s->kind,
+                               .trigger = "api",
+                               .overlap = "queue",
+                               .created_by = c->who.token_id,
+                               .options = s->options };
+    id_new("run", s->run.id);
+    configs_store_fence(s->config, version, &ops[n++]);
+    n += run_store_insert(c->arena, &s->run, &s->plan, ops + n);
+    runs_store_answer(s->run.id, &ops[n++]);
+    call_write(c, ops, n,
+               &(struct write_note){ .status = 202,
+                                     .location = arena_printf(c->arena, "/runs/%s", s->run.id),
+                                     .detail = arena_printf(c->arena, "{\"run\":\"%s\",\"kind\":\"%s\"}", s->run.id,
+                                                            run_kind_name(s->kind)) },
+               written);
+}
+
+static void read_config(struct call *c)
+{
+    struct run_start *s = c->state;
+    struct db_op op;
+
+    configs_store_current(s->config, &op);
+    call_read(c, &op, 1, config_read);
+}
+
+void api_run_post(struct call *c)
+{
+    struct run_start *s = arena_alloc(c->arena, sizeof *s);
+
+    c->state = s;
+    c->state_done = start_done;
+    if (take_body(c, s))
+        call_begin_write(c, read_config);
+}
+
+/* ---- cancel ---- */
+
+static const struct body_member cancel_members[] = { { .name = "reason", .type = JSON_STRING, .max_length = 200 } };
+
+static void answer_run(struct call *c, int status)
+{
+    http_set_header(c->rq, "Location", arena_printf(c->arena, "/runs/%s", c->match.params[0]));
+    answer_text(c, status, rows_text(c->reply, 0, 0, 1), rows_length(c->reply, 0, 0, 1));
+}
+
+/* The row is (state, json). */
+static void run_state_read(struct call *c)
+{
+    const char *id = c->match.params[0], *state = rows_text(c->reply, 0, 0, 0);
+    const char *reason = json_text_or(c->body, "reason", "Cancelled on request.");
+    struct db_op ops[CALL_OPS_MAX];
+    size_t n;
+
+    if (!state) {
+        answer_not_found(c, "run", id);
+        return;
+    }
+    if (str_eq(state, "cancelling") || str_eq(state, "cancelled")) {
+        answer_run(c, 202); /* said once is enough */
+        return;
+    }
+    if (!str_eq(state, "queued") && !str_eq(state, "running")) {
+        answer_problemf(c, 409, "run-finished", "The run has %s already; nothing is left to cancel.", state);
+        return;
+    }
+    if (c->is_dry_run) {
+        answer_run(c, 200);
+        return;
+    }
+    n = runs_store_cancel(c->arena, id, reason, ops);
+    runs_store_answer(id, &ops[n++]);
+    call_write(c, ops, n,
+               &(struct write_note){ .status = 202,
+                                     .location = arena_printf(c->arena, "/runs/%s", id),
+                                     .detail = arena_printf(c->arena, "{\"run\":\"%s\"}", id) },
+               written);
+}
+
+static void read_state(struct call *c)
+{
+    struct db_op op;
+
+    runs_store_summary(c->match.params[0], &op);
+    call_read(c, &op, 1, run_state_read);
+}
+
+void api_run_cancel(struct call *c)
+{
+    if (!id_is_valid("run", c->match.params[0])) {
+        answer_not_found(c, "run", c->match.params[0]);
+        return;
+    }
+    if (body_parse(c) && body_check(c, cancel_members, ARRAY_LEN(cancel_members)))
+        call_begin_write(c, read_state);
+}

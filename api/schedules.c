@@ -1,0 +1,136 @@
+/*
+ * schedules.c - reading schedules and what became of their fires.
+ */
+#include <string.h>
+
+#include "api_private.h"
+#include "steward/clock.h"
+#include "steward/id.h"
+#include "steward/schedule.h"
+#include "steward/schedules_store.h"
+
+#define COMING_MAX 100
+
+struct page {
+    int64_t limit;
+    int64_t coming; /* fires to come that were asked for */
+};
+
+static bool take_schedule_id(struct call *c)
+{
+    if (id_is_valid("sch", c->match.params[0]))
+        return true;
+    answer_not_found(c, "schedule", c->match.params[0]);
+    return false;
+}
+
+static void page_read(struct call *c)
+{
+    struct page *p = c->state;
+
+    answer_page(c, p->limit);
+}
+
+void api_schedules_list(struct call *c)
+{
+    struct page *p = arena_alloc(c->arena, sizeof *p);
+    struct schedules_filter f = { .config = http_query(c->rq, "config") };
+    bool is_paused;
+    struct db_op op;
+
+    c->state = p;
+    if (!query_limit(c, &p->limit, &f.limit) || !query_cursor(c, &f.before_id) ||
+        !query_list(c, "kind", NULL, &f.kinds))
+        return;
+    if (!query_flag(c, "paused", &is_paused)) {
+        answer_problem(c, 400, "bad-parameter", "paused is true or false.");
+        return;
+    }
+    if (http_query(c->rq, "paused"))
+        f.is_paused = is_paused ? "true" : "false";
+    schedules_store_page(&f, &op);
+    call_list(c, &op, page_read);
+}
+
+static void schedule_read(struct call *c)
+{
+    if (rows_count(c->reply, 0))
+        answer_resource(c, rows_text(c->reply, 0, 0, 0), rows_length(c->reply, 0, 0, 0), NULL);
+    else
+        answer_not_found(c, "schedule", c->match.params[0]);
+}
+
+void api_schedule_get(struct call *c)
+{
+    struct db_op op;
+
+    if (!take_schedule_id(c))
+        return;
+    schedules_store_read(c->match.params[0], &op);
+    call_read(c, &op, 1, schedule_read);
+}
+
+static json_t *fire_times(struct call *c, int64_t count)
+{
+    const char *zone_name = rows_text(c->reply, 0, 0, 1);
+    const struct tz *zone = tz_utc();
+    struct schedule_expression x;
+    json_t *items = json_array();
+    int64_t start = rows_int(c->reply, 0, 0, 2, 0), end = rows_int(c->reply, 0, 0, 3, 0);
+    int64_t anchor = rows_int(c->reply, 0, 0, 5, 0), at = rows_int(c->reply, 0, 0, 6, 0);
+    struct err e;
+
+    if (!rows_bool(c->reply, 0, 0, 4) || schedule_parse(rows_text(c->reply, 0, 0, 0), &x, NULL, &e) ||
+        (zone_name && tz_load(zone_name, &zone, &e)))
+        return items; /* disabled, retired, or fired by imports: no times of its own */
+    if (start > at)
+        at = start - 1;
+    for (int64_t i = 0; i < count && schedule_next(&x, zone, anchor, at, &at); i++) {
+        char text[CLOCK_TEXT_BYTES], local[32];
+        int fold;
+
+        if (end && at > end)
+            break;
+        clock_format_ms(at * 1000, text);
+        tz_local(zone, at, local, &fold);
+        json_array_append_new(items, json_pack("{s:s, s:s, s:i}", "nominalAt", text, "nominalLocal", local, "fold", fold));
+    }
+    return items;
+}
+
+static void spec_read(struct call *c)
+{
+    struct page *p = c->state;
+    const char *before, *rows;
+    struct db_op op;
+
+    if (!rows_count(c->reply, 0)) {
+        answer_not_found(c, "schedule", c->match.params[0]);
+        return;
+    }
+    if (p->coming) {
+        AUTO_JSON json_t *items = fire_times(c, p->coming);
+        AUTO_JSON json_t *answer = json_pack("{s:O, s:n}", "items", items, "next");
+
+        answer_json(c, 200, answer);
+        return;
+    }
+    if (!query_limit(c, &p->limit, &rows) || !query_cursor(c, &before))
+        return;
+    schedules_store_fires(c->match.params[0], before, rows, &op);
+    call_list(c, &op, page_read);
+}
+
+/* Without count: what became of the past fires. With it: the next ones. */
+void api_schedule_fires(struct call *c)
+{
+    static const int64_t range[2] = { 1, COMING_MAX };
+    struct db_op op;
+    struct page *p = arena_alloc(c->arena, sizeof *p);
+
+    c->state = p;
+    if (!take_schedule_id(c) || !query_integer(c, "count", range, &p->coming))
+        return;
+    schedules_store_spec(c->match.params[0], &op);
+    call_read(c, &op, 1, spec_read);
+}

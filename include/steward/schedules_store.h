@@ -1,0 +1,43 @@
+/*
+ * schedules_store.h - schedules as the API reads them and as a config's new version writes them.
+ */
+#ifndef STEWARD_SCHEDULES_STORE_H
+#define STEWARD_SCHEDULES_STORE_H
+
+#include "steward/db.h"
+#include "steward/mem.h"
+
+struct schedules_filter { /* NULL: any */
+    const char *config, *kinds /* text array literal */, *is_paused /* "true", "false" */;
+    const char *before_id, *limit;
+};
+/* Rows (id, json), newest first; retired ones are left out. */
+void schedules_store_page(const struct schedules_filter *f, struct db_op *op);
+/* One row: (json). A retired one is found by its id too. */
+void schedules_store_read(const char *id, struct db_op *op);
+/* Rows (nominal_at text, json): past fires, newest first. */
+void schedules_store_fires(const char *id, const char *before, const char *limit, struct db_op *op);
+/* One row: (expression, time zone, start, end, enabled, anchor, now; times in epoch seconds, config, kind, options, path). */
+void schedules_store_spec(const char *id, struct db_op *op);
+
+/* Rows (path, id): the schedules that a config's document owns now. */
+void schedules_store_owned(const char *config, struct db_op *op);
+#define SCHEDULES_STORE_WRITE_OPS 2
+/*
+ * rows: [{id, path, pointer, kind, runOptions, expression, description, timeZone, startAt, endAt, overlap, catchUp,
+ * startingDeadlineSeconds, jitterSeconds, enabled, nextNominalAt, nextFireAt}], ids of owned() kept. An unchanged
+ * specification keeps id, pause, history and next fire; a changed one gets the next generation; a path that is not in paths
+ * (text array literal) is retired. Belongs behind the fence of the config.
+ */
+size_t schedules_store_write(const char *config, const char *rows, const char *paths, struct db_op *ops);
+
+/* Pause and resume: one row (id) when the schedule is live. until, reason: NULL: none. */
+void schedules_store_pause(const char *id, const char *until, const char *reason, const char *by, struct db_op *op);
+void schedules_store_resume(const char *id, struct db_op *op);
+/* The schedule's json, also kept for idempotency_store_keep(). */
+void schedules_store_answer(const char *id, struct db_op *op);
+
+/* Where in its jitter window a schedule fires: 0..jitter_seconds, always the same for one id. */
+int64_t schedules_store_jitter_s(const char *id, int64_t jitter_seconds);
+
+#endif
