@@ -1,14 +1,313 @@
 /*
  * scheduler.c - the thread that fires schedules.
  *
- * Every replica's scheduler looks; the primary key of schedule_fires keeps each nominal time to one
- * run. It knows the next due time and sleeps until then; a poll is the net.
+ * Every replica's scheduler looks; the row's fence and the primary key of schedule_fires keep each
+ * nominal time to one run. It sleeps until the next due time; a poll is the net. Catching up costs
+ * a few evaluations of the expression, however long the gap: previous fires are computed, never
+ * stepped through.
  */
+#include <stdio.h>
+#include <string.h>
+
+#include "steward/clock.h"
+#include "steward/failpoint.h"
+#include "steward/firing_store.h"
+#include "steward/json.h"
 #include "steward/log.h"
+#include "steward/run_store.h"
+#include "steward/schedule.h"
+#include "steward/schedules_store.h"
+#include "steward/str.h"
 #include "work.h"
+
+#define POLL_MS       1000
+#define PAUSE_MS      500
+#define CATCH_UP_MAX  10
+#define GRACE_S       60 /* catchUp none: what is late by more was missed */
+#define GAP_COUNT_MAX 10000
+
+/* One schedule being fired. */
+struct firing {
+    const struct due_schedule *s;
+    struct arena *arena;
+    struct schedule_expression x;
+    const struct tz *zone;
+    json_t *fires; /* rows */
+    struct db_op ops[FIRING_STORE_OPS + (RUN_STORE_OPS + 1) * CATCH_UP_MAX + 1];
+    size_t n_ops;
+    struct parameter_file file;
+    struct plan plan;
+    json_t *options;
+    bool has_plan;
+};
+
+static json_t *add_row(struct firing *f, int64_t nominal_s, const char *outcome, const char *reason)
+{
+    char local[32];
+    int fold;
+    json_t *row;
+
+    tz_local(f->zone, nominal_s, local, &fold);
+    row = json_pack("{s:s, s:i, s:I, s:s, s:s?}", "local", local, "fold", fold, "at",
+                    (json_int_t) nominal_s, "outcome", outcome, "reason", reason);
+    json_array_append_new(f->fires, row);
+    return row;
+}
+
+/* A stretch of nominal times with one outcome is one row with its count. */
+static void add_gap(struct firing *f, int64_t from_s, int64_t to_s, const char *outcome)
+{
+    int64_t at = from_s, count = 1;
+    json_t *row = add_row(f, from_s, outcome, NULL);
+
+    while (at < to_s && count < GAP_COUNT_MAX && schedule_next(&f->x, f->zone, from_s, at, &at))
+        count += at <= to_s;
+    json_object_set_new(row, "count", json_integer(count));
+    json_object_set_new(row, "from", json_integer(from_s));
+    json_object_set_new(row, "to", json_integer(to_s));
+}
+
+static void add_event(struct firing *f, const char *type, int64_t nominal_s, const char *reason)
+{
+    char at[CLOCK_TEXT_BYTES];
+    AUTO_JSON json_t *data = NULL;
+
+    clock_format_s(nominal_s, at);
+    data = json_pack("{s:s, s:s, s:s, s:s?}", "schedule", f->s->id, "kind", f->s->kind, "nominalAt",
+                     at, "reason", reason);
+    event_store_insert(
+        f->arena,
+        &(struct event_new){ .type = type,
+                             .config = f->s->config,
+                             .data = data,
+                             .subject = arena_printf(f->arena, "schedules/%s", f->s->id) },
+        &f->ops[f->n_ops++]);
+}
+
+static enum err_code make_plan(struct engine *engine, struct firing *f, struct err *e)
+{
+    enum run_kind kind;
+
+    if (f->has_plan)
+        return OK;
+    if (!run_kind_find(f->s->kind, &kind))
+        return err_set(e, ERR_INTERNAL, "Schedule %s has an unknown run kind \"%s\".", f->s->id,
+                       f->s->kind);
+    parameter_file_parse(f->s->document, strlen(f->s->document), &f->file);
+    if (f->file.errors.count) {
+        parameter_file_done(&f->file);
+        return err_set(e, ERR_INVALID, "The stored config %s is no longer valid.", f->s->config);
+    }
+    f->options = json_loads(f->s->run_options, 0, NULL);
+    if (plan_build(&f->file, &engine_get_options(engine)->settings, kind, f->options, &f->plan,
+                   e)) {
+        json_decref(f->options);
+        parameter_file_done(&f->file);
+        return e->code;
+    }
+    f->has_plan = true;
+    return OK;
+}
+
+/* Whether a run in the way keeps this one from starting; *run_id names it. */
+static enum err_code find_overlap(struct firing *f, struct db_conn *db, const char **run_id,
+                                  struct err *e)
+{
+    AUTO_JSON json_t *claims = plan_claims(&f->plan);
+    AUTO_FREE char *text = json_compact(claims);
+    const struct overlap_query q = { .schedule_id = f->s->id, .claims = text, .arena = f->arena };
+
+    *run_id = NULL;
+    if (!str_eq(f->s->overlap, "skip"))
+        return OK;
+    return firing_store_overlap(db, &q, run_id, e);
+}
+
+static enum err_code start_run(struct engine *engine, struct firing *f, struct db_conn *db,
+                               int64_t nominal_s, struct err *e)
+{
+    struct run_new run = { .config = f->s->config,
+                           .config_version = f->s->config_version,
+                           .trigger = "schedule",
+                           .schedule_id = f->s->id,
+                           .overlap = f->s->overlap };
+    char at[CLOCK_TEXT_BYTES];
+    const char *other;
+    json_t *row;
+
+    if (make_plan(engine, f, e)) {
+        (void) add_row(f, nominal_s, "skippedMisfire", e->message);
+        add_event(f, "schedule.missed", nominal_s, e->message);
+        return OK; /* recorded, and the schedule goes on */
+    }
+    TRY(find_overlap(f, db, &other, e));
+    if (other) {
+        const char *reason =
+            arena_printf(f->arena, "Run %s is still at work on the same resources.", other);
+
+        (void) add_row(f, nominal_s, "skippedOverlap", reason);
+        add_event(f, "schedule.skipped", nominal_s, reason);
+        return OK;
+    }
+    (void) run_kind_find(f->s->kind, &run.kind);
+    id_new("run", run.id);
+    clock_format_s(nominal_s, at);
+    run.nominal_at = arena_strdup(f->arena, at);
+    run.options = f->options;
+    f->n_ops += run_store_insert(f->arena, &run, &f->plan, f->ops + f->n_ops);
+    row = add_row(f, nominal_s, "started", NULL);
+    json_object_set_new(row, "runId", json_string(run.id));
+    add_event(f, "schedule.fired", nominal_s, NULL);
+    return OK;
+}
+
+/* The nominal times to start now, newest last; *first_s is the oldest of them. */
+static size_t choose(const struct firing *f, int64_t latest_s, int64_t out[CATCH_UP_MAX])
+{
+    size_t n = 0, want = str_eq(f->s->catch_up, "all") ? CATCH_UP_MAX : 1;
+    int64_t at = latest_s;
+
+    if (f->s->is_paused)
+        return 0;
+    if (str_eq(f->s->catch_up, "none") && f->s->now_s - latest_s > GRACE_S)
+        return 0;
+    while (n < want && at >= f->s->nominal_s) {
+        if (f->s->starting_deadline_s && f->s->now_s - at > f->s->starting_deadline_s)
+            break;
+        memmove(out + 1, out, n * sizeof *out);
+        out[0] = at;
+        n++;
+        if (!schedule_prev(&f->x, f->zone, f->s->nominal_s, at - 1, &at))
+            break;
+    }
+    return n;
+}
+
+static enum err_code decide(struct engine *engine, struct firing *f, struct db_conn *db,
+                            struct err *e)
+{
+    int64_t starts[CATCH_UP_MAX], latest = f->s->nominal_s, before;
+    size_t n;
+
+    if (!schedule_prev(&f->x, f->zone, f->s->nominal_s, f->s->now_s, &latest) ||
+        latest < f->s->nominal_s)
+        latest = f->s->nominal_s;
+    n = choose(f, latest, starts);
+    /* What came before the first start has an outcome too: one row. */
+    before = latest;
+    if (n > 0 && !schedule_prev(&f->x, f->zone, f->s->nominal_s, starts[0] - 1, &before))
+        before = f->s->nominal_s - 1;
+    if (before >= f->s->nominal_s && (n == 0 || before < starts[0])) {
+        const char *outcome = f->s->is_paused                            ? "paused"
+                              : str_eq(f->s->catch_up, "none") || n == 0 ? "skippedMisfire"
+                                                                         : "coalesced";
+
+        add_gap(f, f->s->nominal_s, before, outcome);
+        add_event(f, f->s->is_paused ? "schedule.skipped" : "schedule.missed", f->s->nominal_s,
+                  outcome);
+    }
+    for (size_t i = 0; i < n; i++)
+        TRY(start_run(engine, f, db, starts[i], e));
+    return OK;
+}
+
+static void set_next(struct firing *f, struct db_op *ops)
+{
+    struct firing_move move = { .schedule = f->s };
+    AUTO_FREE char *fires = json_compact(f->fires);
+
+    if (schedule_next(&f->x, f->zone, f->s->nominal_s, f->s->now_s, &move.next_s) &&
+        (!f->s->end_s || move.next_s <= f->s->end_s))
+        move.next_fire_s = move.next_s + schedules_store_jitter_s(f->s->id, f->s->jitter_s);
+    else
+        move.next_s = 0;
+    move.fires = arena_strdup(f->arena, fires);
+    (void) firing_store_move(f->arena, &move, ops);
+}
+
+static void firing_done(struct firing *f)
+{
+    json_decref(f->fires);
+    if (!f->has_plan)
+        return;
+    plan_done(&f->plan);
+    parameter_file_done(&f->file);
+    json_decref(f->options);
+}
+
+static enum err_code fire(struct engine *engine, struct db_conn *db, const struct due_schedule *s,
+                          struct err *e)
+{
+    struct arena arena = { 0 };
+    struct firing *f = xcalloc(1, sizeof *f);
+    enum err_code rc;
+
+    f->s = s;
+    f->arena = &arena;
+    f->fires = json_array();
+    f->n_ops = FIRING_STORE_OPS; /* filled last, sent first: the fence stands before everything */
+    rc = schedule_parse(s->expression, &f->x, NULL, e);
+    if (!rc)
+        rc = tz_load(s->time_zone, &f->zone, e);
+    if (!rc)
+        rc = decide(engine, f, db, e);
+    if (!rc) {
+        set_next(f, f->ops);
+        FP("sch.before_commit");
+        rc = db_run(db, f->ops, f->n_ops, NULL, e);
+        FP("sch.after_commit");
+    }
+    if (rc == ERR_CONFLICT)
+        rc = OK; /* another replica was faster, or the schedule was edited: it is looked at again */
+    else if (!rc)
+        ENGINE_COUNT(engine, fires, 1);
+    firing_done(f);
+    arena_done(&arena);
+    free(f);
+    return rc;
+}
+
+/* Fires all that is due; *next_ms says when to look again. */
+static enum err_code fire_due(struct engine *engine, struct db_conn *db, int64_t *next_ms,
+                              struct err *e)
+{
+    struct arena arena = { 0 };
+    struct due due;
+    size_t failed = 0;
+    enum err_code rc = firing_store_due(db, &arena, &due, e);
+
+    FP("sch.select");
+    for (size_t i = 0; !rc && i < due.count; i++) {
+        struct err own;
+
+        /* One bad schedule delays nobody else, and is tried again with the next poll. */
+        if (fire(engine, db, &due.items[i], &own)) {
+            failed++;
+            log_event(LOG_ERROR, "engine", "fire_failed", "schedule=%s msg=%s detail=%s",
+                      due.items[i].id, log_quote(own.message), log_quote(own.detail));
+        }
+    }
+    if (!rc && due.count > failed)
+        engine_wake(engine);
+    *next_ms = rc || failed || due.next_ms < 0 || due.next_ms > POLL_MS ? POLL_MS : due.next_ms;
+    arena_done(&arena);
+    return rc;
+}
 
 void scheduler_run(struct engine *engine)
 {
-    while (!engine_is_stopping(engine))
-        engine_sleep(engine, 0, 1000);
+    struct db_conn *db = NULL;
+    struct err e;
+
+    while (!engine_is_stopping(engine)) {
+        int64_t next_ms = POLL_MS;
+
+        if (engine_connect(engine, "steward scheduler", &db, &e) ||
+            fire_due(engine, db, &next_ms, &e)) {
+            log_error("engine", "scheduler_trouble", &e);
+            next_ms = PAUSE_MS;
+        }
+        engine_sleep(engine, 0, next_ms > 0 ? next_ms : 1);
+    }
+    db_conn_close(db);
 }
