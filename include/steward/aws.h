@@ -63,6 +63,9 @@ struct aws_call {
     json_t *request;           /* JSON services; owned by the call, freed by aws_call_done */
     const char *method;        /* S3: "GET" "HEAD" "PUT"; NULL: POST */
     char *path, *query;        /* S3: encoded path "/bucket/key" and query; owned by the call */
+    char *upload;              /* S3 PUT: the content; owned by the call */
+    size_t upload_n;
+    uint64_t first_bytes;      /* S3 GET: no more than these; 0: all (an answer over 1 MiB fails) */
     bool is_mutating;
     int64_t sign_time_ms;      /* date of the signature in AWS time; 0: now + offset */
     int64_t not_after_mono_ms; /* do not send after this (clock_mono_ms); 0: no limit */
