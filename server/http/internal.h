@@ -84,7 +84,7 @@ struct http_request {
 #define HTTP_POOLED_MAX   256
 #define HTTP_DRAIN_RUNS   16
 #define HTTP_LINGER_MS    2000
-#define HTTP_LINGER_BYTES (1024 * 1024)
+#define HTTP_LINGER_BYTES ((size_t) 1024 * 1024)
 
 struct lingerer {
     int fd;

@@ -60,7 +60,7 @@ static void request_recycle(struct http_request *rq)
     }
     arena_reset(&rq->arena);
     arena = rq->arena;
-    if (body.capacity > 64 * 1024)
+    if (body.capacity > (size_t) 64 * 1024)
         buf_done(&body);
     body.length = 0;
     memset(rq, 0, sizeof *rq);
@@ -186,6 +186,7 @@ struct collect {
     size_t n, bytes;
 };
 
+/* NOLINTNEXTLINE(readability-function-size): libmicrohttpd's signature */
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                  size_t name_size, const char *value, size_t value_size)
 {

@@ -208,6 +208,7 @@ static void respond_body(struct http_request *rq, int status, const char *type, 
     response_give(rq, status, response, b.n);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): reads better at its many call sites */
 void http_respond(struct http_request *rq, int status, const char *type, const void *body, size_t n)
 {
     respond_body(
@@ -215,12 +216,14 @@ void http_respond(struct http_request *rq, int status, const char *type, const v
         (struct body){ .data = n ? (void *) body : "", .n = n, .mode = MHD_RESPMEM_MUST_COPY });
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as http_respond() */
 void http_respond_take(struct http_request *rq, int status, const char *type, char *body, size_t n)
 {
     respond_body(rq, status, type,
                  (struct body){ .data = body, .n = n, .mode = MHD_RESPMEM_MUST_FREE });
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as http_respond() */
 void http_respond_static(struct http_request *rq, int status, const char *type, const void *body,
                          size_t n)
 {
@@ -229,6 +232,7 @@ void http_respond_static(struct http_request *rq, int status, const char *type, 
         (struct body){ .data = n ? (void *) body : "", .n = n, .mode = MHD_RESPMEM_PERSISTENT });
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as http_respond() */
 void http_respond_fd(struct http_request *rq, int status, const char *type, int fd, uint64_t offset,
                      uint64_t n)
 {

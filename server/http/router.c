@@ -301,6 +301,7 @@ static void write_allow(const struct search *s, char *allow, size_t size)
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): pure, and called once per server */
 enum router_verdict router_match(const struct router *r, const char *method, const char *raw_path,
                                  struct route_match *match, struct arena *arena, char *allow,
                                  size_t size)

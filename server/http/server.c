@@ -60,8 +60,10 @@ static void run(struct http_server *s)
     }
     s->is_running = false;
     if (is_due)
-        uv_timer_start(&s->timer, on_timer, 0, 0);
-    else if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
+        ms = 0; /* the others' turn first */
+    else
+        is_due = MHD_get_timeout(s->daemon, &ms) == MHD_YES;
+    if (is_due)
         uv_timer_start(&s->timer, on_timer, ms, 0);
     else
         uv_timer_stop(&s->timer);
@@ -150,7 +152,11 @@ static enum err_code bind_address(const struct http_options *o, int fd, bool is_
 static enum err_code listen_open(struct http_server *s, struct err *e)
 {
     const struct http_options *o = &s->options;
-    struct sockaddr_storage bound;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = { .v6 = { 0 } };
     socklen_t n = sizeof bound;
     struct in6_addr scratch;
     bool is_v6 = inet_pton(AF_INET6, o->address, &scratch) == 1;
@@ -162,10 +168,9 @@ static enum err_code listen_open(struct http_server *s, struct err *e)
     if (s->listen_fd < 0)
         return err_set(e, ERR_UNAVAILABLE, "cannot make a socket: %s", strerror(errno));
     TRY(bind_address(o, s->listen_fd, is_v6, e));
-    if (getsockname(s->listen_fd, (struct sockaddr *) &bound, &n) != 0)
+    if (getsockname(s->listen_fd, &bound.any, &n) != 0)
         return err_set(e, ERR_INTERNAL, "cannot read the bound address: %s", strerror(errno));
-    s->port = ntohs(is_v6 ? ((struct sockaddr_in6 *) &bound)->sin6_port
-                          : ((struct sockaddr_in *) &bound)->sin_port);
+    s->port = ntohs(is_v6 ? bound.v6.sin6_port : bound.v4.sin_port);
     return OK;
 }
 
@@ -194,7 +199,7 @@ static void default_options(struct http_options *o)
     if (!o->connection_limit)
         o->connection_limit = 12000;
     if (!o->connection_memory_bytes)
-        o->connection_memory_bytes = 16 * 1024;
+        o->connection_memory_bytes = (size_t) 16 * 1024;
     if (!o->receive_deadline_ms)
         o->receive_deadline_ms = 10000;
     if (!o->answer_deadline_ms)
@@ -206,7 +211,7 @@ static void default_options(struct http_options *o)
     if (!o->uri_limit_bytes)
         o->uri_limit_bytes = 4096;
     if (!o->body_limit_bytes)
-        o->body_limit_bytes = 1024 * 1024;
+        o->body_limit_bytes = (size_t) 1024 * 1024;
 }
 
 /* Twice a second, or finer when a deadline is short (tests). */

@@ -30,7 +30,7 @@ static struct {
 } counters;
 
 static struct http_server *server;
-static char text_1k[1024];
+static char text_1k[1025];
 
 struct wait {
     uv_timer_t timer;
@@ -63,7 +63,7 @@ static void on_end(struct http_request *rq, void *user)
 
 static void get_static(struct http_request *rq)
 {
-    http_respond(rq, 200, "application/json", text_1k, sizeof text_1k);
+    http_respond(rq, 200, "application/json", text_1k, sizeof text_1k - 1);
 }
 
 static void add_header(void *context, const char *name, const char *value)
@@ -420,9 +420,7 @@ int main(int argc, char **argv)
 
     mem_init();
     log_init(LOG_INFO, false);
-    memset(text_1k, 'x', sizeof text_1k);
-    memcpy(text_1k, "{\"pad\":\"", 8);
-    memcpy(text_1k + sizeof text_1k - 2, "\"}", 2);
+    (void) snprintf(text_1k, sizeof text_1k, "{\"pad\":\"%01014d\"}", 0);
     for (int i = 1; i < argc; i++)
         if (!set_option(&o, argv[i])) {
             (void) fprintf(stderr, "unknown option %s\n", argv[i]);
