@@ -1,0 +1,115 @@
+"""Starts personalize-simulator for tests and makes boto3 clients for it."""
+import glob
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.request
+
+import boto3
+from botocore.config import Config
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/Personalize"
+
+
+def binary():
+    """STEWARD_BUILD names the build folder; without it the newest build*/personalize-simulator is taken."""
+    build = os.environ.get("STEWARD_BUILD")
+    if build:
+        return str(pathlib.Path(build).resolve() / "personalize-simulator")
+    found = sorted(glob.glob(str(ROOT / "build*" / "personalize-simulator")), key=os.path.getmtime)
+    assert found, "personalize-simulator is not built"
+    return found[-1]
+
+
+class Simulator:
+    """One process; `stop(kill=True)` is a kill -9, `start()` goes on with the same data directory."""
+
+    def __init__(self, data_dir, *options):
+        self.data_dir = str(data_dir)
+        self.options = list(options)
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [binary(), "--listen", "127.0.0.1:0", "--data-dir", self.data_dir, *self.options],
+            stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        assert line.startswith("personalize-simulator listening on http://"), line
+        self.url = line.split()[-1]
+        return self
+
+    def stop(self, kill=False):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        code = self.process.wait(timeout=20)
+        self.process.stdout.close()
+        return code
+
+    def admin(self, path, body=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_simulator/{path}", data=data, method=method,
+                                         headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=130) as answer:
+            return json.load(answer)
+
+    def client(self, service="personalize", key="test", secret="test", region=REGION, **config):
+        config.setdefault("retries", {"max_attempts": 0})
+        if service == "s3":
+            config.setdefault("s3", {"addressing_style": "path"})
+        return boto3.client(service, endpoint_url=self.url, region_name=region, aws_access_key_id=key,
+                            aws_secret_access_key=secret, config=Config(**config))
+
+    def advance(self, duration):
+        return self.admin("clock", {"advance": duration})
+
+
+def wait_until(check, seconds=20):
+    """The first true value of check(), or an assertion."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("nothing within the time allowed")
+
+
+def schema_text(kind, *fields):
+    return json.dumps({"type": "record", "name": kind, "namespace": "com.amazonaws.personalize.schema",
+                       "fields": [dict(f) for f in fields], "version": "1.0"})
+
+
+def field(name, kind="string", **more):
+    return {"name": name, "type": kind, **more}
+
+
+INTERACTIONS = schema_text("Interactions", field("USER_ID"), field("ITEM_ID"), field("TIMESTAMP", "long"),
+                           field("EVENT_TYPE"))
+ITEMS = schema_text("Items", field("ITEM_ID"), field("GENRE", categorical=True), field("PRICE", ["null", "float"]))
+USERS = schema_text("Users", field("USER_ID"), field("AGE", "int"))
+
+
+def interactions_csv(users=60, items=40, per_user=25):
+    """Two tastes: even users like even items, odd ones odd items. Deterministic."""
+    lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE"]
+    for u in range(users):
+        for n in range(per_user):
+            item = (u * 7 + n * n * 3 + n) % (items // 2) * 2 + u % 2
+            lines.append(f"u{u},i{item},{1700000000 + u * 1000 + n},{'click' if n % 5 else 'purchase'}")
+    return "\n".join(lines) + "\n"
+
+
+def items_csv(items=40):
+    return "ITEM_ID,GENRE,PRICE\n" + "".join(
+        f"i{i},{'drama|crime' if i % 2 else 'comedy'},{i + 0.5 if i % 3 else ''}\n" for i in range(items))
+
+
+def users_csv(users=60):
+    return "USER_ID,AGE\n" + "".join(f"u{u},{18 + u}\n" for u in range(users))
