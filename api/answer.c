@@ -1,5 +1,6 @@
 /*
- * answer.c - the shapes of answers: problems, one resource with its ETag, a page, a committed write.
+ * answer.c - the shapes of answers: problems, one resource with its ETag, a page, a committed
+ * write.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +10,12 @@
 
 void answer_problem(struct call *c, int status, const char *code, const char *detail)
 {
-    http_problem(c->rq, &(struct problem){ .status = status,
-                                           .code = code,
-                                           .detail = detail,
-                                           .is_retryable = status == 503 || status == 429,
-                                           .retry_after_s = status == 503 || status == 429 ? 1 : 0 });
+    http_problem(c->rq,
+                 &(struct problem){ .status = status,
+                                    .code = code,
+                                    .detail = detail,
+                                    .is_retryable = status == 503 || status == 429,
+                                    .retry_after_s = status == 503 || status == 429 ? 1 : 0 });
 }
 
 void answer_problemf(struct call *c, int status, const char *code, const char *fmt, ...)

@@ -1,8 +1,9 @@
 /*
  * api_private.h - what the files of this floor share: the call, its phases, the route table.
  *
- * A request is a list of phases. A phase is a plain function: it reads the rows of the phase before and either asks for the
- * next statements (call_read, call_list, call_write) or answers. The cut between two phases is hidden in phases.c.
+ * A request is a list of phases. A phase is a plain function: it reads the rows of the phase before
+ * and either asks for the next statements (call_read, call_list, call_write) or answers. The cut
+ * between two phases is hidden in phases.c.
  */
 #ifndef STEWARD_API_PRIVATE_H
 #define STEWARD_API_PRIVATE_H
@@ -23,7 +24,15 @@
 #define LIMIT_MAX         200
 #define LIMIT_DEFAULT     50
 
-enum scope { SCOPE_OPEN, SCOPE_READ, SCOPE_OPERATE, SCOPE_APPLY, SCOPE_ADMIN, SCOPE_METRICS, SCOPE_COUNT };
+enum scope {
+    SCOPE_OPEN,
+    SCOPE_READ,
+    SCOPE_OPERATE,
+    SCOPE_APPLY,
+    SCOPE_ADMIN,
+    SCOPE_METRICS,
+    SCOPE_COUNT
+};
 enum body_rule { BODY_NONE, BODY_JSON, BODY_OPTIONAL, BODY_DOCUMENT };
 
 struct call;
@@ -39,8 +48,8 @@ struct api_route {
     enum scope scope;
     phase_fn start;
     enum body_rule body;
-    unsigned flags;         /* of enum route_flag */
-    const char *query[12];  /* names it takes besides pretty (and dryRun of mutating ones) */
+    unsigned flags;        /* of enum route_flag */
+    const char *query[12]; /* names it takes besides pretty (and dryRun of mutating ones) */
 };
 extern const struct api_route api_routes[];
 extern const size_t n_api_routes;
@@ -52,33 +61,33 @@ struct principal {
 
 /* What a write tells the world besides its effect. */
 struct write_note {
-    int status;            /* of the answer */
-    const char *location;  /* NULL: none */
-    const char *link;      /* NULL: none */
-    const char *detail;    /* JSON object for the audit row; NULL: {} */
+    int status;           /* of the answer */
+    const char *location; /* NULL: none */
+    const char *link;     /* NULL: none */
+    const char *detail;   /* JSON object for the audit row; NULL: {} */
 };
 
 struct call {
     struct api *api;
     struct http_request *rq;
-    struct arena *arena;             /* lives as long as the request */
+    struct arena *arena; /* lives as long as the request */
     const struct api_route *route;
     struct route_match match;
     struct principal who;
     bool is_dry_run;
-    const char *idempotency_key;     /* NULL: none */
+    const char *idempotency_key; /* NULL: none */
     char body_sha256[HEX_SHA256];
-    const struct db_reply *reply;    /* of the phase before; valid in this phase only */
+    const struct db_reply *reply; /* of the phase before; valid in this phase only */
     phase_fn next;
-    phase_fn on_stale;               /* where a write starts over when its fence was raised */
+    phase_fn on_stale; /* where a write starts over when its fence was raised */
     int restarts;
-    bool is_write;                   /* the submission under way */
+    bool is_write; /* the submission under way */
     bool is_in_flight;
-    bool is_parked;                  /* long poll: in api->waiting */
+    bool is_parked; /* long poll: in api->waiting */
     struct write_note note;
-    size_t answer_op;                /* of the last op given to call_write */
-    json_t *body;                    /* parsed; owned */
-    void *state;                     /* the handler's own */
+    size_t answer_op; /* of the last op given to call_write */
+    json_t *body;     /* parsed; owned */
+    void *state;      /* the handler's own */
     void (*state_done)(void *state);
     struct call *next_waiting;
 };
@@ -103,17 +112,20 @@ struct api {
 /* One statement or several of one lane; next runs with their rows. */
 void call_read(struct call *c, const struct db_op *ops, size_t n, phase_fn next);
 void call_list(struct call *c, const struct db_op *op, phase_fn next);
-/* One transaction: lock of the idempotency key, ops, audit row, kept answer. When a fence (ST001) or a unique violation
-   stops it, on_stale starts over, at most three times. The last of ops is often an …_answer(): c->answer_op is its number
-   among the results. */
-void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note, phase_fn next);
+/* One transaction: lock of the idempotency key, ops, audit row, kept answer. When a fence (ST001)
+   or a unique violation stops it, on_stale starts over, at most three times. The last of ops is
+   often an …_answer(): c->answer_op is its number among the results. */
+void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note,
+                phase_fn next);
 /* Looks for a kept answer first, when the request has a key; then begins with start. */
 void call_begin_write(struct call *c, phase_fn start);
 
 /* ---- answer.c ---- */
 void answer_problem(struct call *c, int status, const char *code, const char *detail);
-PRINTF_LIKE(4, 5) void answer_problemf(struct call *c, int status, const char *code, const char *fmt, ...);
-void answer_findings(struct call *c, int status, const char *code, const char *detail, const struct findings *f);
+PRINTF_LIKE(4, 5)
+void answer_problemf(struct call *c, int status, const char *code, const char *fmt, ...);
+void answer_findings(struct call *c, int status, const char *code, const char *detail,
+                     const struct findings *f);
 /* One field's problem: 422 with errors [{pointer, code, detail}]. */
 void answer_field(struct call *c, const char *pointer, const char *code, const char *detail);
 void answer_not_found(struct call *c, const char *what, const char *name);
@@ -126,7 +138,8 @@ void answer_resource(struct call *c, const char *text, size_t n, const char *tag
 void answer_etag(const char *text, size_t n, const char *tag, char out[96]);
 /* True when one of the entity tags of the header equals etag. */
 bool etag_matches(const char *header, const char *etag);
-/* Rows (key, json, …) of op 0 as {"items", "next"}; more than limit rows were asked for, so one too many says there is more. */
+/* Rows (key, json, …) of op 0 as {"items", "next"}; more than limit rows were asked for, so one too
+ * many says there is more. */
 void answer_page(struct call *c, int64_t limit);
 /* A committed write: status, Location and Link of the note, body of the answer op. */
 void answer_written(struct call *c, const char *text);
@@ -137,23 +150,26 @@ bool query_check(struct call *c);
 bool query_flag(const struct call *c, const char *name, bool *out); /* false when malformed */
 /* 1..200; answers 400 and returns false when malformed. *plus_one is limit + 1 as text. */
 bool query_limit(struct call *c, int64_t *limit, const char **plus_one);
-/* Key of the row the page begins after; NULL: the first page. Answers 400 and returns false for a foreign cursor. */
+/* Key of the row the page begins after; NULL: the first page. Answers 400 and returns false for a
+ * foreign cursor. */
 bool query_cursor(struct call *c, const char **key);
 char *cursor_make(struct call *c, const char *key);
-/* All values of a repeated parameter as a text array literal, NULL when absent. allowed: NULL-terminated or NULL. */
+/* All values of a repeated parameter as a text array literal, NULL when absent. allowed:
+ * NULL-terminated or NULL. */
 bool query_list(struct call *c, const char *name, const char *const *allowed, const char **literal);
 bool query_time(struct call *c, const char *name, const char **text);
 bool query_integer(struct call *c, const char *name, const int64_t range[2], int64_t *out);
 
 /* ---- body.c ---- */
-/* Parses the JSON object of the body into c->body; answers 400 (broken), 415 or 422 (no object) and returns false. */
+/* Parses the JSON object of the body into c->body; answers 400 (broken), 415 or 422 (no object) and
+ * returns false. */
 bool body_parse(struct call *c);
 /* One row per member the body may have. */
 struct body_member {
     const char *name;
-    json_type type;      /* JSON_TRUE: a boolean */
+    json_type type; /* JSON_TRUE: a boolean */
     bool is_required;
-    size_t max_length;   /* of strings; 0: 1,000 */
+    size_t max_length; /* of strings; 0: 1,000 */
 };
 /* All problems at once: unknown, missing, wrong type, too long. Answers 422 and returns false. */
 bool body_check(struct call *c, const struct body_member *members, size_t n);
@@ -173,7 +189,8 @@ void feed_start(struct feed *feed); /* the database is there */
 void feed_poke(struct feed *feed);
 void feed_stop(struct feed *feed);  /* ends streams and long polls */
 void feed_close(struct feed *feed); /* closes handles; freed in the next turn */
-/* Parks a long poll: wake is called when an event of the run arrives, or at the deadline (is_expired set). */
+/* Parks a long poll: wake is called when an event of the run arrives, or at the deadline
+ * (is_expired set). */
 struct feed_waiter {
     struct feed_waiter *next;
     struct call *call;

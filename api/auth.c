@@ -1,8 +1,9 @@
 /*
  * auth.c - who is asking, and may they: before any object is looked up.
  *
- * A verified token is remembered for five seconds, so a revocation takes effect on every replica within them. Comparisons of
- * secrets' hashes take the same time whatever they find, also for an id that does not exist.
+ * A verified token is remembered for five seconds, so a revocation takes effect on every replica
+ * within them. Comparisons of secrets' hashes take the same time whatever they find, also for an id
+ * that does not exist.
  */
 #include <openssl/crypto.h>
 #include <string.h>
@@ -110,7 +111,8 @@ static void admit(struct call *c, phase_fn next)
 
     if (!(c->who.scopes >> wanted & 1)) {
         answer_problemf(c, 403, "forbidden",
-                        "This token lacks the scope \"%s\"; ask whoever holds an admin token for one that has it.",
+                        "This token lacks the scope \"%s\"; ask whoever holds an admin token for "
+                        "one that has it.",
                         scope_name(wanted));
         return;
     }
@@ -161,13 +163,15 @@ void auth_check(struct call *c, phase_fn next)
     struct db_op op;
 
     if (!header) {
-        refuse(c, "Send \"Authorization: Bearer TOKEN\"; the first token is in admin.token in the server's data directory.");
+        refuse(c, "Send \"Authorization: Bearer TOKEN\"; the first token is in admin.token in the "
+                  "server's data directory.");
         return;
     }
     check = arena_alloc(c->arena, sizeof *check);
     if (strncasecmp(header, "Bearer ", 7) != 0 ||
         !token_parse(header + 7 + strspn(header + 7, " "), &check->token)) {
-        refuse(c, "The Authorization header holds no well-formed token (Bearer stw_…); was it cut when copied?");
+        refuse(c, "The Authorization header holds no well-formed token (Bearer stw_…); was it cut "
+                  "when copied?");
         return;
     }
     slot = slot_of(c->api->auth, check->token.id);

@@ -18,12 +18,13 @@ bool body_parse(struct call *c)
         return true;
     }
     if (json_parse(text, n, &c->body, &place, &e)) {
-        AUTO_JSON json_t *errors = json_pack("[{s:s, s:s, s:s, s:i, s:i}]", "pointer", "", "code", "syntax",
-                                             "detail", e.message, "line", place.line, "column",
-                                             place.column);
+        AUTO_JSON json_t *errors =
+            json_pack("[{s:s, s:s, s:s, s:i, s:i}]", "pointer", "", "code", "syntax", "detail",
+                      e.message, "line", place.line, "column", place.column);
 
-        http_problem(c->rq, &(struct problem){
-                                .status = 400, .code = "syntax", .detail = e.message, .errors = errors });
+        http_problem(c->rq,
+                     &(struct problem){
+                         .status = 400, .code = "syntax", .detail = e.message, .errors = errors });
         return false;
     }
     if (json_is_object(c->body))
@@ -62,8 +63,8 @@ static void check_member(const struct body_member *m, const json_t *value, const
         if (m->is_required)
             findings_add(f, pointer, "missing", "\"%s\" is required.", m->name);
     } else if (!is_type(value, m->type)) {
-        findings_add(f, pointer, "wrong-type", "\"%s\" is %s, not %s.", m->name, type_words(m->type),
-                     json_type_words(value));
+        findings_add(f, pointer, "wrong-type", "\"%s\" is %s, not %s.", m->name,
+                     type_words(m->type), json_type_words(value));
     } else if (json_is_string(value) && json_string_length(value) > max) {
         findings_add(f, pointer, "too-long", "\"%s\" has at most %zu bytes.", m->name, max);
     } else if (json_is_string(value) && json_string_length(value) == 0) {
@@ -93,7 +94,7 @@ bool body_check(struct call *c, const struct body_member *members, size_t n)
         (void) json_pointer_key(pointer, sizeof pointer, members[i].name);
         check_member(&members[i], json_object_get(c->body, members[i].name), pointer, &f);
     }
-    json_object_foreach(c->body, name, value) {
+    json_object_foreach (c->body, name, value) {
         char pointer[POINTER_BYTES] = "";
 
         (void) json_pointer_key(pointer, sizeof pointer, name);

@@ -8,11 +8,12 @@
 
 static json_t *recipe_json(const struct recipe *r)
 {
-    json_t *item = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "name", r->name, "type",
-                             r->type, "title", r->title, "updateTraining", r->is_update_trainable, "campaigns",
-                             r->has_campaigns, "batchInference", r->has_batch_inference, "batchSegments",
-                             r->has_batch_segments, "themes", r->has_themes, "hpo", r->has_hpo, "needsItems",
-                             r->needs_items, "needsActions", r->needs_actions);
+    json_t *item =
+        json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "name", r->name,
+                  "type", r->type, "title", r->title, "updateTraining", r->is_update_trainable,
+                  "campaigns", r->has_campaigns, "batchInference", r->has_batch_inference,
+                  "batchSegments", r->has_batch_segments, "themes", r->has_themes, "hpo",
+                  r->has_hpo, "needsItems", r->needs_items, "needsActions", r->needs_actions);
 
     json_object_set_new(item, "arn", json_sprintf("arn:aws:personalize:::recipe/%s", r->name));
     if (r->domain)

@@ -1,7 +1,8 @@
 /*
  * config_schedules.c - the schedules of a parameter file as rows, with their next fire.
  *
- * Times come from the database's clock, and an existing schedule keeps its id: its jitter is made of it.
+ * Times come from the database's clock, and an existing schedule keeps its id: its jitter is made
+ * of it.
  */
 #include "config_write.h"
 #include "steward/clock.h"
@@ -12,9 +13,9 @@ static const char *const overlap_names[] = { [OVERLAP_SKIP] = "skip",
                                              [OVERLAP_QUEUE] = "queue",
                                              [OVERLAP_CANCEL_OTHER] = "cancelOther",
                                              [OVERLAP_ALLOW] = "allow" };
-static const char *const catch_up_names[] = { [CATCH_UP_LATEST] = "latest",
-                                              [CATCH_UP_NONE] = "none",
-                                              [CATCH_UP_ALL] = "all" };
+static const char *const catch_up_names[] = {
+    [CATCH_UP_LATEST] = "latest", [CATCH_UP_NONE] = "none", [CATCH_UP_ALL] = "all"
+};
 
 static json_t *time_or_null(int64_t seconds)
 {
@@ -43,7 +44,8 @@ static int64_t next_nominal(const struct file_schedule *s, const struct tz *zone
     int64_t anchor = s->start_s ? s->start_s : now_s, next = 0;
     int64_t after = s->start_s > now_s ? s->start_s - 1 : now_s;
 
-    if (!s->is_enabled || s->is_after_import || !schedule_next(&s->parsed, zone, anchor, after, &next))
+    if (!s->is_enabled || s->is_after_import ||
+        !schedule_next(&s->parsed, zone, anchor, after, &next))
         return 0;
     return s->end_s && next > s->end_s ? 0 : next;
 }
@@ -68,7 +70,8 @@ static json_t *schedule_row(const struct file_schedule *s, const char *id, int64
     json_object_set_new(row, "pointer", json_string(s->pointer));
     json_object_set_new(row, "kind", json_string(run_kind_name(run_kind_of_schedule(s->kind))));
     json_object_set_new(row, "runOptions", plan_schedule_options(s));
-    json_object_set_new(row, "expression", json_string(s->is_after_import ? "after import" : s->expression));
+    json_object_set_new(row, "expression",
+                        json_string(s->is_after_import ? "after import" : s->expression));
     json_object_set_new(row, "description", json_string(words));
     json_object_set_new(row, "timeZone", s->time_zone ? json_string(s->time_zone) : json_null());
     json_object_set_new(row, "startAt", time_or_null(s->start_s));
@@ -76,7 +79,8 @@ static json_t *schedule_row(const struct file_schedule *s, const char *id, int64
     json_object_set_new(row, "overlap", json_string(overlap_names[s->overlap]));
     json_object_set_new(row, "catchUp", json_string(catch_up_names[s->catch_up]));
     json_object_set_new(row, "startingDeadlineSeconds",
-                        s->starting_deadline_s ? json_integer(s->starting_deadline_s) : json_null());
+                        s->starting_deadline_s ? json_integer(s->starting_deadline_s)
+                                               : json_null());
     json_object_set_new(row, "jitterSeconds", json_integer(s->jitter_s));
     json_object_set_new(row, "enabled", json_boolean(s->is_enabled));
     json_object_set_new(row, "nextNominalAt", time_or_null(next));
@@ -118,10 +122,11 @@ json_t *config_plan_json(const struct plan *plan)
 
         for (size_t k = 0; k < s->n_needs; k++)
             json_array_append_new(needs, json_integer((json_int_t) s->needs[k]));
-        json_array_append_new(steps, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o}", "ordinal", (json_int_t) i, "kind",
-                                               kinds[s->kind].name, "name", s->name, "verb", verb_name(s->verb),
-                                               "resourceKey", s->key, "pointer", s->pointer ? s->pointer : "",
-                                               "needs", needs));
+        json_array_append_new(steps,
+                              json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o}", "ordinal",
+                                        (json_int_t) i, "kind", kinds[s->kind].name, "name",
+                                        s->name, "verb", verb_name(s->verb), "resourceKey", s->key,
+                                        "pointer", s->pointer ? s->pointer : "", "needs", needs));
     }
     return steps;
 }

@@ -1,8 +1,10 @@
 /*
- * config_write.c - POST and PUT of a parameter file: check, plan, and one transaction for all of it.
+ * config_write.c - POST and PUT of a parameter file: check, plan, and one transaction for all of
+ * it.
  *
- * Phase 1 reads the current version, foreign owners of the wanted resources and the schedules; phase 2 writes version,
- * resources, schedules, run, steps and events behind a fence on that version.
+ * Phase 1 reads the current version, foreign owners of the wanted resources and the schedules;
+ * phase 2 writes version, resources, schedules, run, steps and events behind a fence on that
+ * version.
  */
 #include "config_write.h"
 
@@ -53,8 +55,8 @@ bool config_change_parse(struct call *c, struct config_change *w)
         answer_findings(c, 400, "syntax", w->file.errors.items[0].detail, &w->file.errors);
     else
         answer_findings(c, 422, "invalid",
-                        arena_printf(c->arena, "The parameter file has %zu problem%s.", w->file.errors.count,
-                                     w->file.errors.count == 1 ? "" : "s"),
+                        arena_printf(c->arena, "The parameter file has %zu problem%s.",
+                                     w->file.errors.count, w->file.errors.count == 1 ? "" : "s"),
                         &w->file.errors);
     return false;
 }
@@ -71,7 +73,8 @@ static void list_resources(struct call *c, struct config_change *w)
         const struct component *x = &w->file.components[i];
 
         json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:O}", "key", x->key, "kind",
-                                              kinds[x->kind].name, "name", x->name, "desired", x->service));
+                                              kinds[x->kind].name, "name", x->name, "desired",
+                                              x->service));
         keys[n++] = x->key;
     }
     text = json_compact(rows);
@@ -99,10 +102,11 @@ static bool check_preconditions(struct call *c)
         return true;
     if (version)
         http_set_header(c->rq, "ETag", arena_printf(c->arena, "\"v%s-\"", version));
-    answer_problemf(c, 412, "precondition-failed",
-                    version ? "The config has moved on, to version %s: read it again, then repeat the change."
-                            : "The config does not exist.",
-                    version ? version : "");
+    answer_problemf(
+        c, 412, "precondition-failed",
+        version ? "The config has moved on, to version %s: read it again, then repeat the change."
+                : "The config does not exist.",
+        version ? version : "");
     return false;
 }
 
@@ -121,11 +125,13 @@ static bool check_owners(struct call *c, const struct config_change *w)
     bool is_good;
 
     for (size_t i = 0; i < rows_count(c->reply, READ_FOREIGN); i++) {
-        const struct component *x = find_component(&w->file, rows_text(c->reply, READ_FOREIGN, i, 0));
+        const struct component *x =
+            find_component(&w->file, rows_text(c->reply, READ_FOREIGN, i, 0));
 
         if (x)
             findings_add(&f, x->pointer, "name-taken",
-                         "The %s \"%s\" belongs to the config \"%s\" already; names are unique in an account and region.",
+                         "The %s \"%s\" belongs to the config \"%s\" already; names are unique in "
+                         "an account and region.",
                          kinds[x->kind].title, x->name, rows_text(c->reply, READ_FOREIGN, i, 1));
     }
     is_good = f.count == 0;
@@ -203,14 +209,15 @@ static void fill_event(struct call *c, const struct config_change *w, struct db_
         json_object_set_new(data, "message", json_string(w->message));
     if (w->revision)
         json_object_set_new(data, "revision", json_string(w->revision));
-    event_store_insert(c->arena,
-                       &(struct event_new){ .type = w->event ? w->event
-                                                    : w->old_version ? "config.updated"
-                                                                     : "config.created",
-                                            .subject = arena_printf(c->arena, "configs/%s", w->file.name),
-                                            .config = w->file.name,
-                                            .data = data },
-                       op);
+    event_store_insert(
+        c->arena,
+        &(struct event_new){ .type = w->event         ? w->event
+                                     : w->old_version ? "config.updated"
+                                                      : "config.created",
+                             .subject = arena_printf(c->arena, "configs/%s", w->file.name),
+                             .config = w->file.name,
+                             .data = data },
+        op);
 }
 
 static void written(struct call *c)
@@ -222,9 +229,9 @@ static void answer_dry_run(struct call *c, const struct config_change *w)
 {
     AUTO_JSON json_t *steps = config_plan_json(&w->plan);
     AUTO_JSON json_t *answer =
-        json_pack("{s:b, s:s, s:I, s:b, s:b, s:O, s:O}", "dryRun", true, "config", w->file.name, "version",
-                  (json_int_t) w->version, "newVersion", !w->is_same, "run", w->has_run, "steps", steps, "warnings",
-                  w->warnings);
+        json_pack("{s:b, s:s, s:I, s:b, s:b, s:O, s:O}", "dryRun", true, "config", w->file.name,
+                  "version", (json_int_t) w->version, "newVersion", !w->is_same, "run", w->has_run,
+                  "steps", steps, "warnings", w->warnings);
 
     answer_json(c, 200, answer);
 }
@@ -253,7 +260,8 @@ static void current_read(struct call *c)
     note.status = w->old_version ? 200 : 201;
     note.location = arena_printf(c->arena, "/configs/%s", w->file.name);
     note.link = w->run_id ? arena_printf(c->arena, "</runs/%s>; rel=\"run\"", w->run_id) : NULL;
-    note.detail = arena_printf(c->arena, "{\"config\":\"%s\",\"version\":%lld}", w->file.name, (long long) w->version);
+    note.detail = arena_printf(c->arena, "{\"config\":\"%s\",\"version\":%lld}", w->file.name,
+                               (long long) w->version);
     configs_store_answer(w->file.name, w->run_id, json_keep(c, w->warnings), &ops[n]);
     call_write(c, ops, n + 1, &note, written);
 }
@@ -298,8 +306,9 @@ void api_config_put(struct call *c)
     if (!config_change_parse(c, w))
         return;
     if (!str_eq(w->file.name, c->match.params[0])) {
-        answer_field(c, "/datasetGroup/serviceConfig/name", "name-mismatch",
-                     "The name in the document is not the name in the path; a config can not be renamed.");
+        answer_field(
+            c, "/datasetGroup/serviceConfig/name", "name-mismatch",
+            "The name in the document is not the name in the path; a config can not be renamed.");
         return;
     }
     config_change_begin(c, w);
@@ -315,6 +324,7 @@ void api_config_validate(struct call *c)
     parameter_file_parse(text, n, &w->file);
     errors = findings_to_json(&w->file.errors);
     warnings = findings_to_json(&w->file.warnings);
-    answer = json_pack("{s:b, s:O, s:O}", "valid", w->file.errors.count == 0, "errors", errors, "warnings", warnings);
+    answer = json_pack("{s:b, s:O, s:O}", "valid", w->file.errors.count == 0, "errors", errors,
+                       "warnings", warnings);
     answer_json(c, 200, answer);
 }

@@ -34,7 +34,8 @@ void config_change_begin(struct call *c, struct config_change *w);
 /* ---- config_schedules.c ---- */
 /* Fills schedules and schedule_paths; op: rows (path, id) of those the config has. */
 void config_schedule_rows(struct call *c, struct config_change *w, size_t op, int64_t now_s);
-/* The steps of a plan for people: [{kind, name, verb, resourceKey, pointer, needs}]; caller owns. */
+/* The steps of a plan for people: [{kind, name, verb, resourceKey, pointer, needs}]; caller owns.
+ */
 json_t *config_plan_json(const struct plan *plan);
 
 #endif

@@ -31,7 +31,8 @@ static bool take_view(struct call *c, bool *is_effective)
     *is_effective = str_eq(view, "effective");
     if (!view || *is_effective || str_eq(view, "given"))
         return true;
-    answer_problem(c, 400, "bad-parameter", "view is \"given\" (the document as sent) or \"effective\".");
+    answer_problem(c, 400, "bad-parameter",
+                   "view is \"given\" (the document as sent) or \"effective\".");
     return false;
 }
 

@@ -1,6 +1,6 @@
 /*
- * dispatch.c - from a complete request to its handler, in the order that gives nothing away: route, token, scope, query, body
- * type; objects are looked up only then.
+ * dispatch.c - from a complete request to its handler, in the order that gives nothing away: route,
+ * token, scope, query, body type; objects are looked up only then.
  */
 #include <string.h>
 
@@ -11,10 +11,12 @@
 #define IN_FLIGHT_DEFAULT 256
 #define KEY_MAX           255
 
-/* Documents are for machines and this site's own pages: nothing of them may run, be framed or be guessed at. */
+/* Documents are for machines and this site's own pages: nothing of them may run, be framed or be
+ * guessed at. */
 const struct http_header_pair api_default_headers[] = {
     { "Content-Security-Policy",
-      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src "
+      "'self'; base-uri 'none'; "
       "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'" },
     { "X-Content-Type-Options", "nosniff" },
     { "Referrer-Policy", "no-referrer" },
@@ -89,11 +91,14 @@ void api_on_done(struct http_request *rq, void *context)
     int status = http_status(rq);
     int64_t us = clock_mono_us() - http_started_us(rq);
     bool is_read = str_eq(http_method(rq), "GET") || str_eq(http_method(rq), "HEAD");
-    enum log_level level = status >= 500 ? LOG_WARN : is_read && status < 400 ? LOG_DEBUG : LOG_INFO;
+    enum log_level level = status >= 500             ? LOG_WARN
+                           : is_read && status < 400 ? LOG_DEBUG
+                                                     : LOG_INFO;
 
     metrics_count(api->metrics, c ? c->route : NULL, status, us);
     if (log_is_on(level))
-        log_event(level, "http", "request", "method=%s path=%s status=%d us=%lld bytes=%llu peer=%s token=%s request=%s",
+        log_event(level, "http", "request",
+                  "method=%s path=%s status=%d us=%lld bytes=%llu peer=%s token=%s request=%s",
                   log_quote(http_method(rq)), log_quote(http_path(rq)), status, (long long) us,
                   (unsigned long long) http_sent_bytes(rq), http_peer(rq),
                   c && c->who.token_id[0] ? c->who.token_id : "-", log_quote(http_request_id(rq)));
@@ -122,7 +127,8 @@ static bool check_body_type(struct call *c)
     size_t n;
 
     (void) http_body(c->rq, &n);
-    if (!str_eq(c->route->method, "GET") && site && !str_eq(site, "same-origin") && !str_eq(site, "none")) {
+    if (!str_eq(c->route->method, "GET") && site && !str_eq(site, "same-origin") &&
+        !str_eq(site, "none")) {
         answer_problem(c, 403, "cross-site", "Requests from pages of other sites are refused.");
         return false;
     }
@@ -132,10 +138,12 @@ static bool check_body_type(struct call *c)
         answer_problem(c, 400, "unexpected-body", "This request takes no body.");
         return false;
     }
-    if ((n == 0 && c->route->body == BODY_OPTIONAL) || is_json_type(http_header(c->rq, "Content-Type")))
+    if ((n == 0 && c->route->body == BODY_OPTIONAL) ||
+        is_json_type(http_header(c->rq, "Content-Type")))
         return true;
     answer_problem(c, 415, "unsupported-media-type",
-                   "Send the body as JSON with the header \"Content-Type: application/json\" (curl --json does).");
+                   "Send the body as JSON with the header \"Content-Type: application/json\" (curl "
+                   "--json does).");
     return false;
 }
 
@@ -181,7 +189,8 @@ static bool admit_load(struct call *c)
     if (c->route->flags)
         return true;
     if (api->in_flight >= api->options.in_flight_limit) {
-        answer_problem(c, 503, "overloaded", "Too many requests are being worked on; try again in a second.");
+        answer_problem(c, 503, "overloaded",
+                       "Too many requests are being worked on; try again in a second.");
         return false;
     }
     api->in_flight++;
@@ -192,8 +201,8 @@ static bool admit_load(struct call *c)
 static void not_routed(struct call *c, enum router_verdict verdict, const char *allow)
 {
     if (verdict == ROUTER_NOT_FOUND) {
-        answer_problemf(c, 404, "no-such-route", "There is no %.200s; /openapi.yaml lists what there is.",
-                        http_path(c->rq));
+        answer_problemf(c, 404, "no-such-route",
+                        "There is no %.200s; /openapi.yaml lists what there is.", http_path(c->rq));
         return;
     }
     http_set_header(c->rq, "Allow", allow);
@@ -225,9 +234,10 @@ void api_on_request(struct http_request *rq, void *context)
     }
     c->route = &api_routes[c->match.route];
     if (!(c->route->flags & ROUTE_DATALESS) && (!api->db || api->is_quiescing)) {
-        answer_problem(c, 503, "starting", api->is_quiescing
-                                               ? "The server is stopping; another replica or its restart will answer."
-                                               : "The server is starting; /readyz says what it waits for.");
+        answer_problem(c, 503, "starting",
+                       api->is_quiescing
+                           ? "The server is stopping; another replica or its restart will answer."
+                           : "The server is starting; /readyz says what it waits for.");
         return;
     }
     if (!admit_load(c))

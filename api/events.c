@@ -13,7 +13,7 @@
 struct events_read {
     struct feed_filter filter; /* handed to the stream, or freed */
     int64_t limit;
-    int64_t after;             /* -1: not given */
+    int64_t after; /* -1: not given */
     bool is_stream;
 };
 
@@ -48,7 +48,8 @@ static bool take_filter(struct call *c, struct events_read *r)
         if (!http_query_at(c->rq, i, &name, &value) || !str_eq(name, "type"))
             continue;
         if (!is_type_pattern(value)) {
-            answer_problem(c, 400, "bad-parameter", "type is an event type such as run.failed, or a pattern such as run.*");
+            answer_problem(c, 400, "bad-parameter",
+                           "type is an event type such as run.failed, or a pattern such as run.*");
             return false;
         }
         if (!r->filter.types)
@@ -77,7 +78,8 @@ static bool take_after(struct call *c, struct events_read *r)
 static void gone(struct call *c, int64_t after, int64_t oldest)
 {
     answer_problemf(c, 410, "cursor-expired",
-                    "Events after %lld are not all kept any more (the oldest kept is %lld): read the state, then follow "
+                    "Events after %lld are not all kept any more (the oldest kept is %lld): read "
+                    "the state, then follow "
                     "without a cursor.",
                     (long long) after, (long long) oldest);
 }
@@ -116,7 +118,8 @@ static void read_page(struct call *c)
 static void bounds_read(struct call *c)
 {
     struct events_read *r = c->state;
-    int64_t newest = rows_int(c->reply, 0, 0, 0, 0), oldest = rows_int(c->reply, 0, 0, 1, newest + 1);
+    int64_t newest = rows_int(c->reply, 0, 0, 0, 0),
+            oldest = rows_int(c->reply, 0, 0, 1, newest + 1);
 
     if (r->after >= 0 && (r->after + 1 < oldest || r->after > newest)) {
         gone(c, r->after, oldest);

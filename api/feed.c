@@ -1,9 +1,9 @@
 /*
  * feed.c - one reader of the numbered event log for everybody who waits: streams and long polls.
  *
- * A poke (the publisher numbered events, a NOTIFY of another replica, the 1 s poll) makes one read of what is new. Frames go
- * into a ring that all streams share, each with a cursor of its own; who falls behind the ring reads pages from the log. Nobody
- * waits for a slow client.
+ * A poke (the publisher numbered events, a NOTIFY of another replica, the 1 s poll) makes one read
+ * of what is new. Frames go into a ring that all streams share, each with a cursor of its own; who
+ * falls behind the ring reads pages from the log. Nobody waits for a slow client.
  */
 #include "feed_private.h"
 
@@ -45,7 +45,8 @@ static void ring_add(struct feed *f, const struct db_reply *reply, size_t row)
         ring_drop_oldest(f);
     frame = &f->ring[f->next % RING_FRAMES];
     frame->seq = rows_int(reply, 0, row, 0, 0);
-    frame->text = xasprintf("id: %s\nevent: %s\ndata: %s\n\n", seq, type, rows_text(reply, 0, row, 4));
+    frame->text =
+        xasprintf("id: %s\nevent: %s\ndata: %s\n\n", seq, type, rows_text(reply, 0, row, 4));
     frame->n = strlen(frame->text);
     frame->type = xstrdup(type);
     frame->config = config ? xstrdup(config) : NULL;

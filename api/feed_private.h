@@ -24,7 +24,7 @@ struct feed {
     struct frame *ring;
     uint64_t first, next; /* frames [first, next), at index % RING_FRAMES */
     size_t ring_bytes;
-    int64_t last_seq;     /* newest number read; meaningful once started */
+    int64_t last_seq; /* newest number read; meaningful once started */
     int64_t polled_ms;
     char seq_text[24];
     bool is_started, is_reading, is_stopped, is_closed, is_timer_closed;

@@ -11,7 +11,8 @@
 #define CLASSES  6 /* 0: the client left; 1xx … 5xx */
 #define COUNTERS 32
 
-static const int64_t bucket_us[] = { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000 };
+static const int64_t bucket_us[] = { 500,   1000,  2500,   5000,   10000,
+                                     25000, 50000, 100000, 250000, 1000000 };
 #define BUCKETS ARRAY_LEN(bucket_us)
 
 struct route_metrics {
@@ -56,27 +57,31 @@ void metrics_count(struct metrics *m, const struct api_route *route, int status,
 
 static void print_requests(const struct metrics *m, struct buf *out)
 {
-    buf_adds(out, "# HELP steward_http_requests_total Answered requests.\n# TYPE steward_http_requests_total counter\n");
+    buf_adds(out, "# HELP steward_http_requests_total Answered requests.\n# TYPE "
+                  "steward_http_requests_total counter\n");
     for (size_t i = 0; i <= n_api_routes; i++)
         for (size_t k = 0; k < CLASSES; k++)
             if (m->routes[i].by_class[k])
-                buf_printf(out, "steward_http_requests_total{operation=\"%s\",class=\"%zuxx\"} %llu\n",
+                buf_printf(out,
+                           "steward_http_requests_total{operation=\"%s\",class=\"%zuxx\"} %llu\n",
                            i < n_api_routes ? api_routes[i].operation : "none", k,
                            (unsigned long long) m->routes[i].by_class[k]);
     buf_adds(out, "# HELP steward_http_request_seconds Time from the first byte to the answer.\n"
                   "# TYPE steward_http_request_seconds histogram\n");
     for (size_t b = 0; b < BUCKETS; b++)
-        buf_printf(out, "steward_http_request_seconds_bucket{le=\"%g\"} %llu\n", (double) bucket_us[b] / 1e6,
-                   (unsigned long long) m->buckets[b]);
-    buf_printf(out, "steward_http_request_seconds_bucket{le=\"+Inf\"} %llu\n", (unsigned long long) m->count);
-    buf_printf(out, "steward_http_request_seconds_sum %.6f\nsteward_http_request_seconds_count %llu\n",
+        buf_printf(out, "steward_http_request_seconds_bucket{le=\"%g\"} %llu\n",
+                   (double) bucket_us[b] / 1e6, (unsigned long long) m->buckets[b]);
+    buf_printf(out, "steward_http_request_seconds_bucket{le=\"+Inf\"} %llu\n",
+               (unsigned long long) m->count);
+    buf_printf(out,
+               "steward_http_request_seconds_sum %.6f\nsteward_http_request_seconds_count %llu\n",
                (double) m->sum_us / 1e6, (unsigned long long) m->count);
 }
 
 static void print_gauge(struct buf *out, const char *name, const char *help, double value)
 {
-    buf_printf(out, "# HELP steward_%s %s\n# TYPE steward_%s gauge\nsteward_%s %.17g\n", name, help, name, name,
-               value);
+    buf_printf(out, "# HELP steward_%s %s\n# TYPE steward_%s gauge\nsteward_%s %.17g\n", name, help,
+               name, name, value);
 }
 
 static void print_process(struct call *c, struct buf *out)
@@ -85,19 +90,24 @@ static void print_process(struct call *c, struct buf *out)
     struct api_counter counters[COUNTERS];
     size_t n = api->options.host.counters(api->options.host.user, counters, COUNTERS);
 
-    buf_printf(out, "# HELP steward_info What runs here.\n# TYPE steward_info gauge\n"
-                    "steward_info{version=\"%s\",simulated=\"%s\"} 1\n",
+    buf_printf(out,
+               "# HELP steward_info What runs here.\n# TYPE steward_info gauge\n"
+               "steward_info{version=\"%s\",simulated=\"%s\"} 1\n",
                api->options.version, api->options.is_simulated ? "true" : "false");
     print_gauge(out, "uptime_seconds", "Since the start of the process.",
                 (double) (clock_mono_ms() - api->metrics->started_ms) / 1e3);
     print_gauge(out, "http_in_flight", "Requests being worked on.", (double) api->in_flight);
     print_gauge(out, "sse_clients", "Connected event streams.", (double) feed_clients(api->feed));
-    print_gauge(out, "events_last_sequence", "Number of the newest event read.", (double) feed_last(api->feed));
-    print_gauge(out, "database_up", "1 when all lanes are connected.", api->db && db_is_up(api->db));
-    print_gauge(out, "database_queued", "Submissions without an answer.", api->db ? (double) db_queued(api->db) : 0);
+    print_gauge(out, "events_last_sequence", "Number of the newest event read.",
+                (double) feed_last(api->feed));
+    print_gauge(out, "database_up", "1 when all lanes are connected.",
+                api->db && db_is_up(api->db));
+    print_gauge(out, "database_queued", "Submissions without an answer.",
+                api->db ? (double) db_queued(api->db) : 0);
     for (size_t i = 0; i < n; i++)
-        buf_printf(out, "# HELP steward_%s %s\n# TYPE steward_%s counter\nsteward_%s %llu\n", counters[i].name,
-                   counters[i].help, counters[i].name, counters[i].name, (unsigned long long) counters[i].value);
+        buf_printf(out, "# HELP steward_%s %s\n# TYPE steward_%s counter\nsteward_%s %llu\n",
+                   counters[i].name, counters[i].help, counters[i].name, counters[i].name,
+                   (unsigned long long) counters[i].value);
 }
 
 static void respond(struct call *c, struct buf *out)
@@ -116,12 +126,13 @@ static void with_counts(struct call *c)
     for (int pass = 0; pass < 2; pass++) {
         const char *what = pass ? "step" : "run";
 
-        buf_printf(&out, "# HELP steward_open_%ss Open %ss by status.\n# TYPE steward_open_%ss gauge\n", what, what,
-                   what);
+        buf_printf(&out,
+                   "# HELP steward_open_%ss Open %ss by status.\n# TYPE steward_open_%ss gauge\n",
+                   what, what, what);
         for (size_t i = 0; i < rows_count(c->reply, 0); i++)
             if (str_eq(rows_text(c->reply, 0, i, 0), what))
-                buf_printf(&out, "steward_open_%ss{status=\"%s\"} %s\n", what, rows_text(c->reply, 0, i, 1),
-                           rows_text(c->reply, 0, i, 2));
+                buf_printf(&out, "steward_open_%ss{status=\"%s\"} %s\n", what,
+                           rows_text(c->reply, 0, i, 1), rows_text(c->reply, 0, i, 2));
     }
     respond(c, &out);
 }

@@ -1,5 +1,6 @@
 /*
- * openapi.h - the contract as compiled into the binary: api/embed_openapi.py writes it from openapi.yaml at build time.
+ * openapi.h - the contract as compiled into the binary: api/embed_openapi.py writes it from
+ * openapi.yaml at build time.
  */
 #ifndef STEWARD_OPENAPI_H
 #define STEWARD_OPENAPI_H

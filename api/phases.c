@@ -1,8 +1,9 @@
 /*
  * phases.c - the one cut: a phase asks for statements and ends; the next begins with their rows.
  *
- * A write is one transaction together with its audit row and its kept answer. What it was prepared from may be out of date by
- * then: a fence in the transaction raises, nothing has happened, and the call starts over from its first read.
+ * A write is one transaction together with its audit row and its kept answer. What it was prepared
+ * from may be out of date by then: a fence in the transaction raises, nothing has happened, and the
+ * call starts over from its first read.
  */
 #include <assert.h>
 #include <string.h>
@@ -17,24 +18,27 @@ static void start_over(struct call *c)
         call_begin_write(c, c->on_stale);
         return;
     }
-    http_problem(c->rq, &(struct problem){ .status = 409,
-                                           .code = "busy",
-                                           .detail = "Others changed the same thing again and again "
-                                                     "meanwhile; send the request again.",
-                                           .is_retryable = true,
-                                           .retry_after_s = 1 });
+    http_problem(c->rq,
+                 &(struct problem){ .status = 409,
+                                    .code = "busy",
+                                    .detail = "Others changed the same thing again and again "
+                                              "meanwhile; send the request again.",
+                                    .is_retryable = true,
+                                    .retry_after_s = 1 });
 }
 
 static void write_outcome_unknown(struct call *c)
 {
-    http_problem(c->rq,
-                 &(struct problem){ .status = 503,
-                                    .code = "outcome-unknown",
-                                    .detail = "The database connection broke while the change was being committed: it is "
-                                              "either fully there or not at all. Repeat the request with the same "
-                                              "Idempotency-Key, or read first.",
-                                    .is_retryable = true,
-                                    .retry_after_s = 1 });
+    http_problem(
+        c->rq,
+        &(struct problem){
+            .status = 503,
+            .code = "outcome-unknown",
+            .detail = "The database connection broke while the change was being committed: it is "
+                      "either fully there or not at all. Repeat the request with the same "
+                      "Idempotency-Key, or read first.",
+            .is_retryable = true,
+            .retry_after_s = 1 });
 }
 
 static void failed(struct call *c, const struct db_reply *reply)
@@ -42,25 +46,28 @@ static void failed(struct call *c, const struct db_reply *reply)
     if (c->is_write && (str_eq(reply->sqlstate, "ST001") || str_eq(reply->sqlstate, "23505"))) {
         start_over(c);
     } else if (str_eq(reply->sqlstate, "ST002")) {
-        http_problem(c->rq, &(struct problem){ .status = 409,
-                                               .code = "in-progress",
-                                               .detail = "A request with this Idempotency-Key is being "
-                                                         "worked on; ask again in a second.",
-                                               .is_retryable = true,
-                                               .retry_after_s = 1 });
+        http_problem(c->rq,
+                     &(struct problem){ .status = 409,
+                                        .code = "in-progress",
+                                        .detail = "A request with this Idempotency-Key is being "
+                                                  "worked on; ask again in a second.",
+                                        .is_retryable = true,
+                                        .retry_after_s = 1 });
     } else if (str_eq(reply->sqlstate, "53100")) {
         answer_problem(c, 507, "disk-full",
-                       "The disk of the database is full: nothing was changed. Free space, then send it again.");
+                       "The disk of the database is full: nothing was changed. Free space, then "
+                       "send it again.");
     } else if (reply->err.code == ERR_UNKNOWN_OUTCOME) {
         write_outcome_unknown(c);
     } else if (reply->err.code == ERR_UNAVAILABLE) {
         log_error("api", "database_unavailable", &reply->err);
-        http_problem(c->rq, &(struct problem){ .status = 503,
-                                               .code = "unavailable",
-                                               .detail = "The database does not answer now; nothing was "
-                                                         "changed. /readyz says when it does.",
-                                               .is_retryable = true,
-                                               .retry_after_s = 1 });
+        http_problem(c->rq,
+                     &(struct problem){ .status = 503,
+                                        .code = "unavailable",
+                                        .detail = "The database does not answer now; nothing was "
+                                                  "changed. /readyz says when it does.",
+                                        .is_retryable = true,
+                                        .retry_after_s = 1 });
     } else {
         http_problem_err(c->rq, &reply->err);
     }
@@ -88,7 +95,8 @@ static void submit(struct call *c, enum db_lane lane, const struct db_op *ops, s
     c->is_write = lane == DB_WRITE;
     c->reply = NULL;
     if (!c->api->db) {
-        answer_problem(c, 503, "starting", "The server is starting; /readyz says what it waits for.");
+        answer_problem(c, 503, "starting",
+                       "The server is starting; /readyz says what it waits for.");
         return;
     }
     db_submit(c->api->db, lane, ops, n, on_reply, c);
@@ -165,15 +173,17 @@ static void replay(struct call *c)
     if (!str_eq(rows_text(c->reply, 0, 0, 0), http_method(c->rq)) ||
         !str_eq(rows_text(c->reply, 0, 0, 1), http_raw_uri(c->rq)) ||
         !str_eq(rows_text(c->reply, 0, 0, 2), c->body_sha256)) {
-        answer_problem(c, 422, "idempotency-key-reused",
-                       "This Idempotency-Key was used for another request within a day; take a new one.");
+        answer_problem(
+            c, 422, "idempotency-key-reused",
+            "This Idempotency-Key was used for another request within a day; take a new one.");
         return;
     }
-    if (json_parse(rows_text(c->reply, 0, 0, 4), rows_length(c->reply, 0, 0, 4), &headers, NULL, &e)) {
+    if (json_parse(rows_text(c->reply, 0, 0, 4), rows_length(c->reply, 0, 0, 4), &headers, NULL,
+                   &e)) {
         http_problem_err(c->rq, &e);
         return;
     }
-    json_object_foreach(headers, name, value)
+    json_object_foreach (headers, name, value)
         http_set_header(c->rq, name, json_string_value(value));
     http_set_header(c->rq, "Idempotency-Replayed", "true");
     answer_text(c, (int) rows_int(c->reply, 0, 0, 3, 500), rows_text(c->reply, 0, 0, 5),

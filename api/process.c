@@ -18,10 +18,12 @@ void api_readyz(struct call *c)
     if (!c->api->db)
         json_object_set_new(reasons, "database", json_string("starting"));
     else if (!db_is_up(c->api->db))
-        json_object_set_new(reasons, "database", json_string("not connected; it is tried again and again"));
+        json_object_set_new(reasons, "database",
+                            json_string("not connected; it is tried again and again"));
     if (c->api->is_quiescing)
         json_object_set_new(reasons, "server", json_string("stopping"));
-    answer = json_pack("{s:s, s:O}", "status", json_object_size(reasons) ? "notReady" : "ready", "waitingFor", reasons);
+    answer = json_pack("{s:s, s:O}", "status", json_object_size(reasons) ? "notReady" : "ready",
+                       "waitingFor", reasons);
     if (json_object_size(reasons))
         http_set_header(c->rq, "Retry-After", "1");
     answer_json(c, json_object_size(reasons) ? 503 : 200, answer);
@@ -30,8 +32,8 @@ void api_readyz(struct call *c)
 void api_version(struct call *c)
 {
     AUTO_JSON json_t *answer =
-        json_pack("{s:s, s:s, s:s, s:b}", "name", "steward", "version", c->api->options.version, "commit",
-                  c->api->options.commit, "simulated", c->api->options.is_simulated);
+        json_pack("{s:s, s:s, s:s, s:b}", "name", "steward", "version", c->api->options.version,
+                  "commit", c->api->options.commit, "simulated", c->api->options.is_simulated);
 
     answer_json(c, 200, answer);
 }
@@ -50,10 +52,11 @@ void api_openapi_json(struct call *c)
 
 void api_root(struct call *c)
 {
-    AUTO_JSON json_t *answer = json_pack(
-        "{s:s, s:s, s:b, s:{s:s, s:s, s:s, s:s, s:s}}", "name", "steward", "version", c->api->options.version, "simulated",
-        c->api->options.is_simulated, "links", "configs", "/configs", "runs", "/runs", "events", "/events", "openapi",
-        "/openapi.yaml", "ready", "/readyz");
+    AUTO_JSON json_t *answer =
+        json_pack("{s:s, s:s, s:b, s:{s:s, s:s, s:s, s:s, s:s}}", "name", "steward", "version",
+                  c->api->options.version, "simulated", c->api->options.is_simulated, "links",
+                  "configs", "/configs", "runs", "/runs", "events", "/events", "openapi",
+                  "/openapi.yaml", "ready", "/readyz");
 
     answer_json(c, 200, answer);
 }

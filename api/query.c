@@ -1,8 +1,9 @@
 /*
- * query.c - query parameters: known names only, typed values, and cursors that belong to their list.
+ * query.c - query parameters: known names only, typed values, and cursors that belong to their
+ * list.
  *
- * A cursor is the key of the last row shown behind a hash over the path, the filters and that key: opaque, and refused with
- * another list's filters.
+ * A cursor is the key of the last row shown behind a hash over the path, the filters and that key:
+ * opaque, and refused with another list's filters.
  */
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +53,8 @@ bool query_check(struct call *c)
             return false;
         }
         if (!str_is_utf8(value, strlen(value))) {
-            answer_problemf(c, 400, "bad-parameter", "The value of \"%.60s\" is not valid UTF-8.", name);
+            answer_problemf(c, 400, "bad-parameter", "The value of \"%.60s\" is not valid UTF-8.",
+                            name);
             return false;
         }
     }
@@ -77,8 +79,8 @@ bool query_integer(struct call *c, const char *name, const int64_t range[2], int
 
     if (!value || str_to_i64(value, range[0], range[1], out))
         return true;
-    answer_problemf(c, 400, "bad-parameter", "%s is an integer from %lld to %lld, not \"%.40s\".", name,
-                    (long long) range[0], (long long) range[1], value);
+    answer_problemf(c, 400, "bad-parameter", "%s is an integer from %lld to %lld, not \"%.40s\".",
+                    name, (long long) range[0], (long long) range[1], value);
     return false;
 }
 
@@ -155,7 +157,8 @@ static uint64_t filters_hash(const struct call *c)
         if (!http_query_at(c->rq, i, &name, &value) || str_eq(name, "cursor") ||
             str_eq(name, "limit") || str_eq(name, "pretty"))
             continue;
-        sha256(arena_printf(c->arena, "%s=%s", name, value), strlen(name) + 1 + strlen(value), digest);
+        sha256(arena_printf(c->arena, "%s=%s", name, value), strlen(name) + 1 + strlen(value),
+               digest);
         memcpy(&part, digest, sizeof part);
         sum += part;
     }
@@ -165,8 +168,7 @@ static uint64_t filters_hash(const struct call *c)
 static void cursor_head(const struct call *c, const char *key, char out[17])
 {
     uint8_t digest[32];
-    const char *text =
-        arena_printf(c->arena, "%llx %s", (unsigned long long) filters_hash(c), key);
+    const char *text = arena_printf(c->arena, "%llx %s", (unsigned long long) filters_hash(c), key);
 
     sha256(text, strlen(text), digest);
     hex_encode(digest, 8, out);
@@ -206,7 +208,8 @@ bool query_cursor(struct call *c, const char **key)
                 return *key = out, true;
         }
     }
-    answer_problem(c, 400, "bad-cursor",
-                   "This cursor does not belong to this list with these filters; begin without one.");
+    answer_problem(
+        c, 400, "bad-cursor",
+        "This cursor does not belong to this list with these filters; begin without one.");
     return false;
 }

@@ -1,8 +1,9 @@
 /*
- * routes.c - the table of routes: what there is, who may, what a request may carry, and who answers.
+ * routes.c - the table of routes: what there is, who may, what a request may carry, and who
+ * answers.
  *
- * Deny by default: a row without a scope that somebody chose does not pass routes_check(), which runs at start. A system test
- * compares this table with openapi.yaml both ways.
+ * Deny by default: a row without a scope that somebody chose does not pass routes_check(), which
+ * runs at start. A system test compares this table with openapi.yaml both ways.
  */
 #include <assert.h>
 

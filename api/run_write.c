@@ -42,7 +42,8 @@ static void start_done(void *state)
     json_decref(s->options);
 }
 
-static bool check_words(struct findings *f, const json_t *body, const char *name, const char *const *words)
+static bool check_words(struct findings *f, const json_t *body, const char *name,
+                        const char *const *words)
 {
     const char *text = json_text(body, name);
     char pointer[POINTER_BYTES] = "";
@@ -69,7 +70,8 @@ static void check_texts(struct findings *f, const json_t *body, const char *name
             continue;
         (void) json_pointer_key(pointer, sizeof pointer, name);
         (void) json_pointer_index(pointer, sizeof pointer, i);
-        findings_add(f, pointer, "wrong-type", "\"%s\" holds names, not %s.", name, json_type_words(item));
+        findings_add(f, pointer, "wrong-type", "\"%s\" holds names, not %s.", name,
+                     json_type_words(item));
     }
 }
 
@@ -109,13 +111,16 @@ static bool take_body(struct call *c, struct run_start *s)
     check_texts(&f, s->options, "jobs");
     s->config = json_text(c->body, "config");
     if (!run_kind_find(json_text(c->body, "kind"), &s->kind))
-        findings_add(&f, "/kind", "bad-value", "There is no run kind \"%.40s\".", json_text(c->body, "kind"));
+        findings_add(&f, "/kind", "bad-value", "There is no run kind \"%.40s\".",
+                     json_text(c->body, "kind"));
     else if (!run_kind_is_supported(s->kind))
-        findings_add(&f, "/kind", "not-supported", "This release can not start runs of the kind \"%s\" yet.",
+        findings_add(&f, "/kind", "not-supported",
+                     "This release can not start runs of the kind \"%s\" yet.",
                      run_kind_name(s->kind));
     is_good = f.count == 0;
     if (!is_good)
-        answer_findings(c, 422, "invalid", f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
+        answer_findings(c, 422, "invalid",
+                        f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
     findings_done(&f);
     return is_good;
 }
@@ -128,8 +133,9 @@ static void written(struct call *c)
 static void answer_dry_run(struct call *c, const struct run_start *s, const char *version)
 {
     AUTO_JSON json_t *steps = config_plan_json(&s->plan);
-    AUTO_JSON json_t *answer = json_pack("{s:b, s:s, s:s, s:s, s:O}", "dryRun", true, "config", s->config, "configVersion",
-                                         version, "kind", run_kind_name(s->kind), "steps", steps);
+    AUTO_JSON json_t *answer =
+        json_pack("{s:b, s:s, s:s, s:s, s:O}", "dryRun", true, "config", s->config, "configVersion",
+                  version, "kind", run_kind_name(s->kind), "steps", steps);
 
     answer_json(c, 200, answer);
 }
@@ -145,9 +151,10 @@ static bool plan_stored(struct call *c, struct run_start *s)
     s->file = (struct parameter_file){ 0 };
     parameter_file_parse(document, strlen(document), &s->file);
     if (s->file.errors.count) {
-        answer_findings(c, 422, "stored-config-invalid",
-                        "The stored document does not pass the checks of this release; store a corrected one.",
-                        &s->file.errors);
+        answer_findings(
+            c, 422, "stored-config-invalid",
+            "The stored document does not pass the checks of this release; store a corrected one.",
+            &s->file.errors);
         return false;
     }
     if (plan_build(&s->file, c->api->settings, s->kind, s->options, &s->plan, &e)) {
@@ -156,7 +163,8 @@ static bool plan_stored(struct call *c, struct run_start *s)
     }
     if (s->plan.n_steps)
         return true;
-    answer_field(c, "/kind", "nothing-to-do", "The config has nothing that a run of this kind would work on.");
+    answer_field(c, "/kind", "nothing-to-do",
+                 "The config has nothing that a run of this kind would work on.");
     return false;
 }
 
@@ -170,7 +178,8 @@ static void config_read(struct call *c)
 
     if (!version) {
         answer_field(c, "/config", "not-found",
-                     arena_printf(c->arena, "There is no config \"%s\"; GET /configs lists them.", s->config));
+                     arena_printf(c->arena, "There is no config \"%s\"; GET /configs lists them.",
+                                  s->config));
         return;
     }
     if (!plan_stored(c, s))
@@ -191,12 +200,13 @@ static void config_read(struct call *c)
     configs_store_fence(s->config, version, &ops[n++]);
     n += run_store_insert(c->arena, &s->run, &s->plan, ops + n);
     runs_store_answer(s->run.id, &ops[n++]);
-    call_write(c, ops, n,
-               &(struct write_note){ .status = 202,
-                                     .location = arena_printf(c->arena, "/runs/%s", s->run.id),
-                                     .detail = arena_printf(c->arena, "{\"run\":\"%s\",\"kind\":\"%s\"}", s->run.id,
-                                                            run_kind_name(s->kind)) },
-               written);
+    call_write(
+        c, ops, n,
+        &(struct write_note){ .status = 202,
+                              .location = arena_printf(c->arena, "/runs/%s", s->run.id),
+                              .detail = arena_printf(c->arena, "{\"run\":\"%s\",\"kind\":\"%s\"}",
+                                                     s->run.id, run_kind_name(s->kind)) },
+        written);
 }
 
 static void read_config(struct call *c)
@@ -220,7 +230,9 @@ void api_run_post(struct call *c)
 
 /* ---- cancel ---- */
 
-static const struct body_member cancel_members[] = { { .name = "reason", .type = JSON_STRING, .max_length = 200 } };
+static const struct body_member cancel_members[] = {
+    { .name = "reason", .type = JSON_STRING, .max_length = 200 }
+};
 
 static void answer_run(struct call *c, int status)
 {
@@ -245,7 +257,8 @@ static void run_state_read(struct call *c)
         return;
     }
     if (!str_eq(state, "queued") && !str_eq(state, "running")) {
-        answer_problemf(c, 409, "run-finished", "The run has %s already; nothing is left to cancel.", state);
+        answer_problemf(c, 409, "run-finished",
+                        "The run has %s already; nothing is left to cancel.", state);
         return;
     }
     if (c->is_dry_run) {

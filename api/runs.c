@@ -1,5 +1,6 @@
 /*
- * runs.c - reading runs: lists, one run with its steps, and the long poll that waits for its next change.
+ * runs.c - reading runs: lists, one run with its steps, and the long poll that waits for its next
+ * change.
  */
 #include <string.h>
 
@@ -14,9 +15,9 @@
 
 struct run_read {
     struct feed_waiter waiter;
-    int64_t limit;           /* of a page */
-    int64_t deadline_ms;     /* of a long poll; 0: answer at once */
-    char etag[96];           /* what the client knows, or what the first look found */
+    int64_t limit;       /* of a page */
+    int64_t deadline_ms; /* of a long poll; 0: answer at once */
+    char etag[96];       /* what the client knows, or what the first look found */
     bool is_baseline_set;
 };
 
@@ -58,13 +59,16 @@ void api_runs_list(struct call *c)
 {
     static const char *const triggers[] = { "api", "apply", "schedule", "hook", "retry", NULL };
     struct run_read *r = arena_alloc(c->arena, sizeof *r);
-    struct runs_filter f = { .config = http_query(c->rq, "config"), .schedule_id = http_query(c->rq, "scheduleId") };
+    struct runs_filter f = { .config = http_query(c->rq, "config"),
+                             .schedule_id = http_query(c->rq, "scheduleId") };
     struct db_op op;
 
     c->state = r;
     if (!query_limit(c, &r->limit, &f.limit) || !query_cursor(c, &f.before_id) ||
-        !query_list(c, "status", run_states(c), &f.statuses) || !query_list(c, "kind", run_kinds(c), &f.kinds) ||
-        !query_list(c, "trigger", triggers, &f.triggers) || !query_time(c, "createdAfter", &f.created_after) ||
+        !query_list(c, "status", run_states(c), &f.statuses) ||
+        !query_list(c, "kind", run_kinds(c), &f.kinds) ||
+        !query_list(c, "trigger", triggers, &f.triggers) ||
+        !query_time(c, "createdAfter", &f.created_after) ||
         !query_time(c, "createdBefore", &f.created_before))
         return;
     runs_store_page(&f, &op);

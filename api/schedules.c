@@ -80,7 +80,8 @@ static json_t *fire_times(struct call *c, int64_t count)
     int64_t anchor = rows_int(c->reply, 0, 0, 5, 0), at = rows_int(c->reply, 0, 0, 6, 0);
     struct err e;
 
-    if (!rows_bool(c->reply, 0, 0, 4) || schedule_parse(rows_text(c->reply, 0, 0, 0), &x, NULL, &e) ||
+    if (!rows_bool(c->reply, 0, 0, 4) ||
+        schedule_parse(rows_text(c->reply, 0, 0, 0), &x, NULL, &e) ||
         (zone_name && tz_load(zone_name, &zone, &e)))
         return items; /* disabled, retired, or fired by imports: no times of its own */
     if (start > at)
@@ -93,7 +94,8 @@ static json_t *fire_times(struct call *c, int64_t count)
             break;
         clock_format_ms(at * 1000, text);
         tz_local(zone, at, local, &fold);
-        json_array_append_new(items, json_pack("{s:s, s:s, s:i}", "nominalAt", text, "nominalLocal", local, "fold", fold));
+        json_array_append_new(items, json_pack("{s:s, s:s, s:i}", "nominalAt", text, "nominalLocal",
+                                               local, "fold", fold));
     }
     return items;
 }

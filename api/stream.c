@@ -1,8 +1,9 @@
 /*
- * stream.c - the clients of text/event-stream: each holds a cursor into the shared ring, nothing more.
+ * stream.c - the clients of text/event-stream: each holds a cursor into the shared ring, nothing
+ * more.
  *
- * A client is given bytes only while little is pending, and asks again when it took them. Behind the ring it reads pages of the
- * log, at most four clients at a time.
+ * A client is given bytes only while little is pending, and asks again when it took them. Behind
+ * the ring it reads pages of the log, at most four clients at a time.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +21,9 @@ struct client {
     struct feed *feed;
     struct sse_stream *stream; /* NULL once it is gone */
     struct feed_filter filter;
-    char *types;               /* the filter as a text array literal of LIKE patterns */
-    int64_t seq;               /* last one given */
-    int64_t page_upto;         /* what the page under way certainly covers */
+    char *types;       /* the filter as a text array literal of LIKE patterns */
+    int64_t seq;       /* last one given */
+    int64_t page_upto; /* what the page under way certainly covers */
     char seq_text[24];
     bool is_reading;
 };
@@ -113,8 +114,10 @@ static void on_page(const struct db_reply *reply, void *user)
 static void read_page(struct client *c)
 {
     struct feed *f = c->feed;
-    struct events_filter filter = { .types = c->types, .config = c->filter.config,
-                                    .run_id = c->filter.run_id, .limit = PAGE_ROWS_TEXT };
+    struct events_filter filter = { .types = c->types,
+                                    .config = c->filter.config,
+                                    .run_id = c->filter.run_id,
+                                    .limit = PAGE_ROWS_TEXT };
     struct db_op op;
 
     if (c->is_reading || f->n_page_readers >= PAGE_READERS_MAX || !f->api->db || f->is_stopped)
@@ -128,7 +131,8 @@ static void read_page(struct client *c)
     db_submit(f->api->db, DB_LIST, &op, 1, on_page, c);
 }
 
-/* Index of the first frame after seq: numbers in the ring are consecutive, so it is a subtraction. */
+/* Index of the first frame after seq: numbers in the ring are consecutive, so it is a subtraction.
+ */
 static uint64_t find(const struct feed *f, int64_t seq)
 {
     int64_t first = f->ring[f->first % RING_FRAMES].seq;
@@ -230,7 +234,8 @@ void feed_stream(struct call *call, const struct feed_filter *filter, int64_t af
     f->clients = c;
     f->n_clients++;
     c->stream = http_respond_sse(
-        call->rq, &(struct sse_options){ .on_writable = on_writable, .on_close = on_close, .user = c });
+        call->rq,
+        &(struct sse_options){ .on_writable = on_writable, .on_close = on_close, .user = c });
     (void) sse_write(c->stream, "retry: 3000\n\n", 13);
     pump(c);
 }

@@ -1,7 +1,8 @@
 /*
  * token.c - the text of a token: stw_<id>_<secret>_<checksum>, base62.
  *
- * Prefix and checksum let secret scanners find a leaked one without asking us. Only the hash of the secret is kept.
+ * Prefix and checksum let secret scanners find a leaked one without asking us. Only the hash of the
+ * secret is kept.
  */
 #include <string.h>
 #include <zlib.h>
@@ -62,9 +63,10 @@ bool token_parse(const char *text, struct token_text *out)
     const size_t secret_at = 4 + ID_CHARS + 1, crc_at = secret_at + SECRET_CHARS + 1;
     char crc[CRC_CHARS + 1];
 
-    if (strlen(text) != crc_at + CRC_CHARS || !str_starts(text, "stw_") || text[secret_at - 1] != '_' ||
-        text[crc_at - 1] != '_' || strspn(text + 4, base62) != ID_CHARS ||
-        strspn(text + secret_at, base62) != SECRET_CHARS || strspn(text + crc_at, base62) != CRC_CHARS)
+    if (strlen(text) != crc_at + CRC_CHARS || !str_starts(text, "stw_") ||
+        text[secret_at - 1] != '_' || text[crc_at - 1] != '_' ||
+        strspn(text + 4, base62) != ID_CHARS || strspn(text + secret_at, base62) != SECRET_CHARS ||
+        strspn(text + crc_at, base62) != CRC_CHARS)
         return false;
     checksum(text, crc_at - 1, crc);
     if (memcmp(crc, text + crc_at, CRC_CHARS) != 0)

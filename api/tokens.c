@@ -1,5 +1,6 @@
 /*
- * tokens.c - tokens: made, listed and revoked by whoever holds the scope admin. A secret is shown once and never kept.
+ * tokens.c - tokens: made, listed and revoked by whoever holds the scope admin. A secret is shown
+ * once and never kept.
  */
 #include <string.h>
 
@@ -82,7 +83,8 @@ static void check_scopes(struct call *c, struct findings *f)
     json_t *item;
 
     if (json_array_size(scopes) == 0)
-        findings_add(f, "/scopes", "empty", "A token has at least one scope: read, operate, apply or admin.");
+        findings_add(f, "/scopes", "empty",
+                     "A token has at least one scope: read, operate, apply or admin.");
     json_array_foreach ((json_t *) scopes, i, item) {
         char pointer[POINTER_BYTES] = "/scopes";
         enum scope scope;
@@ -91,8 +93,8 @@ static void check_scopes(struct call *c, struct findings *f)
         if (!json_is_string(item) || !scope_find(json_string_value(item), &scope))
             findings_add(f, pointer, "bad-value", "A scope is read, operate, apply or admin.");
         else if (!(c->who.scopes >> scope & 1))
-            findings_add(f, pointer, "scope-not-held", "A token can not give the scope \"%s\" that it lacks.",
-                         scope_name(scope));
+            findings_add(f, pointer, "scope-not-held",
+                         "A token can not give the scope \"%s\" that it lacks.", scope_name(scope));
     }
 }
 
@@ -104,10 +106,12 @@ static bool check_body(struct call *c)
 
     check_scopes(c, &f);
     if (days < 1 || days > EXPIRY_MAX_DAYS)
-        findings_add(&f, "/expiresInDays", "out-of-range", "A token expires after 1 to %d days.", EXPIRY_MAX_DAYS);
+        findings_add(&f, "/expiresInDays", "out-of-range", "A token expires after 1 to %d days.",
+                     EXPIRY_MAX_DAYS);
     is_good = f.count == 0;
     if (!is_good)
-        answer_findings(c, 422, "invalid", f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
+        answer_findings(c, 422, "invalid",
+                        f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
     findings_done(&f);
     return is_good;
 }
@@ -119,8 +123,8 @@ static void written(struct call *c)
     AUTO_JSON json_t *answer = NULL;
     struct err e;
 
-    if (json_parse(rows_text(c->reply, c->answer_op, 0, 0), rows_length(c->reply, c->answer_op, 0, 0), &answer, NULL,
-                   &e)) {
+    if (json_parse(rows_text(c->reply, c->answer_op, 0, 0),
+                   rows_length(c->reply, c->answer_op, 0, 0), &answer, NULL, &e)) {
         http_problem_err(c->rq, &e);
         return;
     }
@@ -147,7 +151,9 @@ static void insert_token(struct call *c)
     for (size_t i = 0; i < json_array_size(scopes); i++)
         names[i] = json_string_value(json_array_get(scopes, i));
     literal = db_text_array(names, json_array_size(scopes));
-    clock_format_ms(clock_wall_ms() + json_int_or(c->body, "expiresInDays", EXPIRY_DEFAULT_DAYS) * 86400000, expires);
+    clock_format_ms(clock_wall_ms() +
+                        json_int_or(c->body, "expiresInDays", EXPIRY_DEFAULT_DAYS) * 86400000,
+                    expires);
     row.id = m->token.id;
     row.secret_sha256_hex = m->token.secret_sha256_hex;
     row.scopes = arena_strdup(c->arena, literal);
@@ -155,11 +161,12 @@ static void insert_token(struct call *c)
     tokens_store_insert(&row, &ops[0]);
     tokens_store_event(c->arena, "token.created", row.id, &ops[1]);
     tokens_store_answer(row.id, &ops[2]);
-    call_write(c, ops, ARRAY_LEN(ops),
-               &(struct write_note){ .status = 201,
-                                     .location = arena_printf(c->arena, "/tokens/%s", row.id),
-                                     .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", row.id) },
-               written);
+    call_write(
+        c, ops, ARRAY_LEN(ops),
+        &(struct write_note){ .status = 201,
+                              .location = arena_printf(c->arena, "/tokens/%s", row.id),
+                              .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", row.id) },
+        written);
 }
 
 void api_token_post(struct call *c)
@@ -195,7 +202,8 @@ static void standing_read(struct call *c)
         n = tokens_store_revoke(id, ops);
         tokens_store_event(c->arena, "token.revoked", id, &ops[n++]);
         call_write(c, ops, n,
-                   &(struct write_note){ .status = 204, .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", id) },
+                   &(struct write_note){
+                       .status = 204, .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", id) },
                    revoked);
     }
 }

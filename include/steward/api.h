@@ -1,7 +1,8 @@
 /*
  * api.h - the REST API: from a complete HTTP request to its one answer, on the loop thread.
  *
- * The API and the engine meet in rows only: what the API needs of the process it runs in comes through api_host.
+ * The API and the engine meet in rows only: what the API needs of the process it runs in comes
+ * through api_host.
  */
 #ifndef STEWARD_API_H
 #define STEWARD_API_H
@@ -25,7 +26,7 @@ struct api_counter {
 /* The process around the API. All called on the loop thread. */
 struct api_host {
     void *user;
-    void (*wake)(void *user);                             /* work was committed */
+    void (*wake)(void *user);                                          /* work was committed */
     size_t (*counters)(void *user, struct api_counter *out, size_t n); /* how many it filled */
     /* Adds one member per thing the server waits for: {"database": "starting"}; empty = ready. */
     void (*not_ready)(void *user, json_t *reasons);
@@ -34,16 +35,16 @@ struct api_host {
 struct api_options {
     uv_loop_t *loop;
     struct api_host host;
-    const char *version;        /* "0.1.0" */
-    const char *commit;         /* "" when unknown */
+    const char *version; /* "0.1.0" */
+    const char *commit;  /* "" when unknown */
     bool is_simulated;
     bool is_metrics_open;
-    size_t in_flight_limit;     /* then 503; 256 */
+    size_t in_flight_limit; /* then 503; 256 */
 };
 
 struct api *api_new(const struct api_options *options);
-/* The database is there (schema complete); settings (borrowed) are where plans find account, bucket and roles. Before this
-   every route that needs data answers 503. */
+/* The database is there (schema complete); settings (borrowed) are where plans find account, bucket
+   and roles. Before this every route that needs data answers 503. */
 void api_attach(struct api *api, struct db *db, const struct plan_settings *settings);
 /* Committed events may be numbered: look now. */
 void api_on_events(struct api *api);
@@ -58,7 +59,8 @@ void api_on_request(struct http_request *rq, void *api);
 void api_on_done(struct http_request *rq, void *api);
 extern const struct http_header_pair api_default_headers[];
 
-/* The route table as JSON lines for tools: {"routes": [{method, path, operation, scope, query}]}. */
+/* The route table as JSON lines for tools: {"routes": [{method, path, operation, scope, query}]}.
+ */
 void api_print_routes(FILE *to);
 
 /* ---- tokens (security.md S10): stw_<id 12>_<secret 43>_<crc 6>, base62 ---- */

@@ -12,10 +12,10 @@ void events_store_bounds(struct db_op *op);
 void events_store_feed(const char *after, const char *limit, struct db_op *op);
 
 struct events_filter { /* NULL: any */
-    const char *types;   /* text array literal of LIKE patterns: 'run.%' */
+    const char *types; /* text array literal of LIKE patterns: 'run.%' */
     const char *config, *run_id;
-    const char *after;   /* ascending from here (exclusive); NULL: newest first */
-    const char *before;  /* newest first, older than this */
+    const char *after;  /* ascending from here (exclusive); NULL: newest first */
+    const char *before; /* newest first, older than this */
     const char *limit;
 };
 /* Rows (seq, json, type). */

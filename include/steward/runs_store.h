@@ -1,8 +1,8 @@
 /*
  * runs_store.h - runs as the API reads and cancels them.
  *
- * Each function fills one or more statements; texts are borrowed until they were submitted. Rows come back as
- * documented per function (rows.h).
+ * Each function fills one or more statements; texts are borrowed until they were submitted. Rows
+ * come back as documented per function (rows.h).
  */
 #ifndef STEWARD_RUNS_STORE_H
 #define STEWARD_RUNS_STORE_H
@@ -19,21 +19,23 @@ void runs_store_summary(const char *id, struct db_op *op);
 /* One row: (json of the run without its steps), also kept for idempotency_store_keep(). */
 void runs_store_answer(const char *id, struct db_op *op);
 
-struct runs_filter {             /* NULL: any; lists are text array literals */
+struct runs_filter { /* NULL: any; lists are text array literals */
     const char *config, *statuses, *kinds, *triggers, *schedule_id;
     const char *created_after, *created_before; /* RFC 3339 */
-    const char *before_id;       /* rows older than this */
-    const char *limit;           /* rows wanted */
+    const char *before_id;                      /* rows older than this */
+    const char *limit;                          /* rows wanted */
 };
 /* Rows (id, json), newest first. */
 void runs_store_page(const struct runs_filter *f, struct db_op *op);
 
 #define RUNS_STORE_CANCEL_OPS 5
 /*
- * Cancels for good: a queued run is over at once; of a running one the steps that may not have bought anything end here, and
- * the engine ends the others. Raises ST001 when the run is over or already being cancelled. Returns the number of ops.
+ * Cancels for good: a queued run is over at once; of a running one the steps that may not have
+ * bought anything end here, and the engine ends the others. Raises ST001 when the run is over or
+ * already being cancelled. Returns the number of ops.
  */
-size_t runs_store_cancel(struct arena *arena, const char *id, const char *reason, struct db_op *ops);
+size_t runs_store_cancel(struct arena *arena, const char *id, const char *reason,
+                         struct db_op *ops);
 
 /* One row per state of open runs and steps: ('run'|'step', state, count). */
 void runs_store_open_counts(struct db_op *op);

@@ -17,22 +17,26 @@ void schedules_store_page(const struct schedules_filter *f, struct db_op *op);
 void schedules_store_read(const char *id, struct db_op *op);
 /* Rows (nominal_at text, json): past fires, newest first. */
 void schedules_store_fires(const char *id, const char *before, const char *limit, struct db_op *op);
-/* One row: (expression, time zone, start, end, enabled, anchor, now; times in epoch seconds, config, kind, options, path). */
+/* One row: (expression, time zone, start, end, enabled, anchor, now; times in epoch seconds,
+ * config, kind, options, path). */
 void schedules_store_spec(const char *id, struct db_op *op);
 
 /* Rows (path, id): the schedules that a config's document owns now. */
 void schedules_store_owned(const char *config, struct db_op *op);
 #define SCHEDULES_STORE_WRITE_OPS 2
 /*
- * rows: [{id, path, pointer, kind, runOptions, expression, description, timeZone, startAt, endAt, overlap, catchUp,
- * startingDeadlineSeconds, jitterSeconds, enabled, nextNominalAt, nextFireAt}], ids of owned() kept. An unchanged
- * specification keeps id, pause, history and next fire; a changed one gets the next generation; a path that is not in paths
- * (text array literal) is retired. Belongs behind the fence of the config.
+ * rows: [{id, path, pointer, kind, runOptions, expression, description, timeZone, startAt, endAt,
+ * overlap, catchUp, startingDeadlineSeconds, jitterSeconds, enabled, nextNominalAt, nextFireAt}],
+ * ids of owned() kept. An unchanged specification keeps id, pause, history and next fire; a changed
+ * one gets the next generation; a path that is not in paths (text array literal) is retired.
+ * Belongs behind the fence of the config.
  */
-size_t schedules_store_write(const char *config, const char *rows, const char *paths, struct db_op *ops);
+size_t schedules_store_write(const char *config, const char *rows, const char *paths,
+                             struct db_op *ops);
 
 /* Pause and resume: one row (id) when the schedule is live. until, reason: NULL: none. */
-void schedules_store_pause(const char *id, const char *until, const char *reason, const char *by, struct db_op *op);
+void schedules_store_pause(const char *id, const char *until, const char *reason, const char *by,
+                           struct db_op *op);
 void schedules_store_resume(const char *id, struct db_op *op);
 /* The schedule's json, also kept for idempotency_store_keep(). */
 void schedules_store_answer(const char *id, struct db_op *op);

@@ -8,7 +8,8 @@
 #include "steward/mem.h"
 
 /* ---- tokens ---- */
-/* One row: (hex of the secret's SHA-256, scopes separated by blanks, is_live, is last used a minute ago or more). */
+/* One row: (hex of the secret's SHA-256, scopes separated by blanks, is_live, is last used a minute
+ * ago or more). */
 void tokens_store_find(const char *id, struct db_op *op);
 void tokens_store_touch(const char *id, struct db_op *op);
 /* Rows (id, json), newest first. */
@@ -40,7 +41,8 @@ struct audit_new {
 void audit_store_insert(const struct audit_new *a, struct db_op *op);
 
 /* ---- idempotency ---- */
-/* One row when the key was used within a day: (method, path, body_sha256, status, headers, body). */
+/* One row when the key was used within a day: (method, path, body_sha256, status, headers, body).
+ */
 void idempotency_store_find(const char *token_id, const char *key, struct db_op *op);
 /* Raises ST002 when the same key is at work in another transaction. */
 void idempotency_store_lock(const char *token_id, const char *key, struct db_op *op);

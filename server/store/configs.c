@@ -1,20 +1,22 @@
 /*
- * configs.c - configs as the API reads them: one statement per answer, its JSON built by PostgreSQL.
+ * configs.c - configs as the API reads them: one statement per answer, its JSON built by
+ * PostgreSQL.
  */
 #include "shapes.h"
 #include "steward/configs_store.h"
 
 /* The document is joined as text: json_strip_nulls would drop the nulls of a user's document. */
-#define CONFIG_WITH(document)                                                                      \
-    "SELECT json_build_object(" SQL_CONFIG_MEMBERS ", 'document', v." document ")::text, c.version" \
-    " FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = c.version"        \
+#define CONFIG_WITH(document)                                                               \
+    "SELECT json_build_object(" SQL_CONFIG_MEMBERS ", 'document', v." document              \
+    ")::text, c.version"                                                                    \
+    " FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = c.version" \
     " WHERE c.name = $1"
-#define VERSION_MEMBERS                                                                            \
-    "'config', v.config, 'version', v.version, 'sha256', v.sha256, 'message', v.message,"          \
-    " 'revision', v.revision, 'url', v.url, 'createdBy', v.created_by, 'createdAt', "              \
-    SQL_AT("v.created_at")
-#define VERSION_WITH(document)                                                                     \
-    "SELECT json_build_object(" VERSION_MEMBERS ", 'document', v." document ")::text"              \
+#define VERSION_MEMBERS                                                                       \
+    "'config', v.config, 'version', v.version, 'sha256', v.sha256, 'message', v.message,"     \
+    " 'revision', v.revision, 'url', v.url, 'createdBy', v.created_by, 'createdAt', " SQL_AT( \
+        "v.created_at")
+#define VERSION_WITH(document)                                                        \
+    "SELECT json_build_object(" VERSION_MEMBERS ", 'document', v." document ")::text" \
     " FROM config_versions v WHERE v.config = $1 AND v.version = $2::bigint"
 
 static const struct db_stmt config_read = { "api_config_read", CONFIG_WITH("document"), 1 };
@@ -29,7 +31,8 @@ static const struct db_stmt configs_page = {
 };
 static const struct db_stmt config_versions = {
     "api_config_versions",
-    "SELECT v.version, json_strip_nulls(json_build_object(" VERSION_MEMBERS ")) FROM config_versions v"
+    "SELECT v.version, json_strip_nulls(json_build_object(" VERSION_MEMBERS
+    ")) FROM config_versions v"
     " WHERE v.config = $1 AND ($2::bigint IS NULL OR v.version < $2::bigint)"
     " ORDER BY v.version DESC LIMIT $3::int",
     3
@@ -41,30 +44,248 @@ static const struct db_stmt config_resources = {
     "api_config_resources",
     "SELECT r.key, json_build_object('key', r.key, 'kind', r.kind, 'name', r.name, 'arn', r.arn,"
     " 'status', r.status, 'adopted', r.is_adopted, 'desired', r.desired, 'observed', r.observed,"
-    " 'drift', coalesce(r.drift, '[]'::jsonb), 'failureReason', r.failure_reason, 'details', r.details,"
-    " 'runId', r.run_id, 'awsCreatedAt', " SQL_AT("r.aws_created_at") ", 'awsUpdatedAt', "
-    SQL_AT("r.aws_updated_at") ", 'observedAt', " SQL_AT("r.observed_at")
-    ", 'ageSeconds', extract(epoch FROM now() - r.observed_at)::bigint)"
-    " FROM resources r WHERE r.config = $1 AND ($2::text IS NULL OR r.key > $2) ORDER BY r.key LIMIT $3::int",
+    " 'drift', coalesce(r.drift, '[]'::jsonb), 'failureReason', r.failure_reason, 'details', "
+    "r.details,"
+    " 'runId', r.run_id, 'awsCreatedAt', " SQL_AT("r.aws_created_at") ", 'awsUpdatedAt', " SQL_AT(
+        "r.aws_updated_at") ", 'observedAt', " SQL_AT("r.observed_at") ", 'ageSeconds', "
+                                                                       "extract(epoch FROM now() - "
+                                                                       "r.observed_at)::bigint)"
+                                                                       " FROM resources r WHERE "
+                                                                       "r.config = $1 AND "
+                                                                       "($2::text IS NULL OR r.key "
+                                                                       "> $2) ORDER BY r.key LIMIT "
+                                                                       "$3::int",
     3
 };
 static const struct db_stmt config_exists = { "api_config_exists",
                                               "SELECT name FROM configs WHERE name = $1", 1 };
-static const struct db_stmt solution_versions = {
-    "api_solution_versions",
-    "SELECT v.arn, json_strip_nulls(json_build_object('arn', v.arn, 'solution', v.solution, 'config', v.config,"
-    " 'name', v.name, 'status', v.status, 'trainingMode', v.training_mode, 'trainingType', v.training_type,"
-    " 'trainingHours', v.training_hours, 'metrics', v.metrics, 'failureReason', v.failure_reason,"
-    " 'runId', v.run_id, 'adopted', v.is_adopted, 'awsCreatedAt', " SQL_AT("v.aws_created_at")
-    ", 'awsUpdatedAt', " SQL_AT("v.aws_updated_at") ", 'createdAt', " SQL_AT("v.created_at")
-    ", 'serves', (SELECT json_agg(json_build_object('kind', r.kind, 'name', r.name) ORDER BY r.key)"
-    " FROM resources r WHERE r.kind = 'campaign' AND r.observed ->> 'solutionVersionArn' = v.arn)))"
-    " FROM solution_versions v WHERE v.solution = $1"
-    " AND ($2::text IS NULL OR (v.aws_created_at, v.arn) < (SELECT b.aws_created_at, b.arn"
-    " FROM solution_versions b WHERE b.arn = $2))"
-    " ORDER BY v.aws_created_at DESC, v.arn DESC LIMIT $3::int",
-    3
-};
+static const struct
+    db_stmt
+        solution_versions = { "api_solution_versions",
+                              "SELECT v.arn, json_strip_nulls(json_build_object('arn', v.arn, "
+                              "'solution', v.solution, 'config', v.config,"
+                              " 'name', v.name, 'status', v.status, 'trainingMode', "
+                              "v.training_mode, 'trainingType', v.training_type,"
+                              " 'trainingHours', v.training_hours, 'metrics', v.metrics, "
+                              "'failureReason', v.failure_reason,"
+                              " 'runId', v.run_id, 'adopted', v.is_adopted, "
+                              "'awsCreatedAt', " SQL_AT("v.aws_created_at") ", "
+                                                                            "'awsUpdatedAt',"
+                                                                            " " SQL_AT("v.aws_"
+                                                                                       "updated_at") ", 'createdAt', " SQL_AT(
+                                                                                "v.created_at") ", "
+                                                                                                "'s"
+                                                                                                "er"
+                                                                                                "ve"
+                                                                                                "s'"
+                                                                                                ", "
+                                                                                                "(S"
+                                                                                                "EL"
+                                                                                                "EC"
+                                                                                                "T "
+                                                                                                "js"
+                                                                                                "on"
+                                                                                                "_a"
+                                                                                                "gg"
+                                                                                                "(j"
+                                                                                                "so"
+                                                                                                "n_"
+                                                                                                "bu"
+                                                                                                "il"
+                                                                                                "d_"
+                                                                                                "ob"
+                                                                                                "je"
+                                                                                                "ct"
+                                                                                                "('"
+                                                                                                "ki"
+                                                                                                "nd"
+                                                                                                "',"
+                                                                                                " r"
+                                                                                                ".k"
+                                                                                                "in"
+                                                                                                "d,"
+                                                                                                " '"
+                                                                                                "na"
+                                                                                                "me"
+                                                                                                "',"
+                                                                                                " r"
+                                                                                                ".n"
+                                                                                                "am"
+                                                                                                "e)"
+                                                                                                " O"
+                                                                                                "RD"
+                                                                                                "ER"
+                                                                                                " B"
+                                                                                                "Y "
+                                                                                                "r."
+                                                                                                "ke"
+                                                                                                "y)"
+                                                                                                " F"
+                                                                                                "RO"
+                                                                                                "M "
+                                                                                                "re"
+                                                                                                "so"
+                                                                                                "ur"
+                                                                                                "ce"
+                                                                                                "s "
+                                                                                                "r "
+                                                                                                "WH"
+                                                                                                "ER"
+                                                                                                "E "
+                                                                                                "r."
+                                                                                                "ki"
+                                                                                                "nd"
+                                                                                                " ="
+                                                                                                " '"
+                                                                                                "ca"
+                                                                                                "mp"
+                                                                                                "ai"
+                                                                                                "gn"
+                                                                                                "' "
+                                                                                                "AN"
+                                                                                                "D "
+                                                                                                "r."
+                                                                                                "ob"
+                                                                                                "se"
+                                                                                                "rv"
+                                                                                                "ed"
+                                                                                                " -"
+                                                                                                ">>"
+                                                                                                " '"
+                                                                                                "so"
+                                                                                                "lu"
+                                                                                                "ti"
+                                                                                                "on"
+                                                                                                "Ve"
+                                                                                                "rs"
+                                                                                                "io"
+                                                                                                "nA"
+                                                                                                "rn"
+                                                                                                "' "
+                                                                                                "= "
+                                                                                                "v."
+                                                                                                "ar"
+                                                                                                "n)"
+                                                                                                "))"
+                                                                                                " F"
+                                                                                                "RO"
+                                                                                                "M "
+                                                                                                "so"
+                                                                                                "lu"
+                                                                                                "ti"
+                                                                                                "on"
+                                                                                                "_v"
+                                                                                                "er"
+                                                                                                "si"
+                                                                                                "on"
+                                                                                                "s "
+                                                                                                "v "
+                                                                                                "WH"
+                                                                                                "ER"
+                                                                                                "E "
+                                                                                                "v."
+                                                                                                "so"
+                                                                                                "lu"
+                                                                                                "ti"
+                                                                                                "on"
+                                                                                                " ="
+                                                                                                " $"
+                                                                                                "1"
+                                                                                                " A"
+                                                                                                "ND"
+                                                                                                " ("
+                                                                                                "$2"
+                                                                                                "::"
+                                                                                                "te"
+                                                                                                "xt"
+                                                                                                " I"
+                                                                                                "S "
+                                                                                                "NU"
+                                                                                                "LL"
+                                                                                                " O"
+                                                                                                "R "
+                                                                                                "(v"
+                                                                                                ".a"
+                                                                                                "ws"
+                                                                                                "_c"
+                                                                                                "re"
+                                                                                                "at"
+                                                                                                "ed"
+                                                                                                "_a"
+                                                                                                "t,"
+                                                                                                " v"
+                                                                                                ".a"
+                                                                                                "rn"
+                                                                                                ") "
+                                                                                                "< "
+                                                                                                "(S"
+                                                                                                "EL"
+                                                                                                "EC"
+                                                                                                "T "
+                                                                                                "b."
+                                                                                                "aw"
+                                                                                                "s_"
+                                                                                                "cr"
+                                                                                                "ea"
+                                                                                                "te"
+                                                                                                "d_"
+                                                                                                "at"
+                                                                                                ", "
+                                                                                                "b."
+                                                                                                "ar"
+                                                                                                "n"
+                                                                                                " F"
+                                                                                                "RO"
+                                                                                                "M "
+                                                                                                "so"
+                                                                                                "lu"
+                                                                                                "ti"
+                                                                                                "on"
+                                                                                                "_v"
+                                                                                                "er"
+                                                                                                "si"
+                                                                                                "on"
+                                                                                                "s "
+                                                                                                "b "
+                                                                                                "WH"
+                                                                                                "ER"
+                                                                                                "E "
+                                                                                                "b."
+                                                                                                "ar"
+                                                                                                "n "
+                                                                                                "= "
+                                                                                                "$2"
+                                                                                                "))"
+                                                                                                " O"
+                                                                                                "RD"
+                                                                                                "ER"
+                                                                                                " B"
+                                                                                                "Y "
+                                                                                                "v."
+                                                                                                "aw"
+                                                                                                "s_"
+                                                                                                "cr"
+                                                                                                "ea"
+                                                                                                "te"
+                                                                                                "d_"
+                                                                                                "at"
+                                                                                                " D"
+                                                                                                "ES"
+                                                                                                "C,"
+                                                                                                " v"
+                                                                                                ".a"
+                                                                                                "rn"
+                                                                                                " D"
+                                                                                                "ES"
+                                                                                                "C "
+                                                                                                "LI"
+                                                                                                "MI"
+                                                                                                "T "
+                                                                                                "$3"
+                                                                                                "::"
+                                                                                                "in"
+                                                                                                "t",
+                              3 };
 static const struct db_stmt solution_exists = {
     "api_solution_exists", "SELECT key FROM resources WHERE key = $1 AND kind = 'solution'", 1
 };
@@ -86,7 +307,8 @@ void configs_store_versions(const char *name, const char *before_version, const 
     *op = (struct db_op){ .stmt = &config_versions, .params = { name, before_version, limit } };
 }
 
-void configs_store_version(const char *name, const char *version, bool is_effective, struct db_op *op)
+void configs_store_version(const char *name, const char *version, bool is_effective,
+                           struct db_op *op)
 {
     *op = (struct db_op){ .stmt = is_effective ? &config_version_effective : &config_version,
                           .params = { name, version } };

@@ -1,8 +1,8 @@
 /*
  * configs_write.c - one new version of the desired state, as statements of one transaction.
  *
- * They were prepared from an earlier read; the fences make the transaction fail as a whole when that read is out of date.
- * Lock order: the config's row first.
+ * They were prepared from an earlier read; the fences make the transaction fail as a whole when
+ * that read is out of date. Lock order: the config's row first.
  */
 #include <assert.h>
 
@@ -13,8 +13,10 @@
 static const struct db_stmt config_current = {
     "api_config_current",
     "SELECT c.version, v.sha256, c.sync,"
-    " (SELECT r.state FROM runs r WHERE r.config = c.name AND r.kind = 'apply' ORDER BY r.id DESC LIMIT 1),"
-    " v.document::text FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = c.version"
+    " (SELECT r.state FROM runs r WHERE r.config = c.name AND r.kind = 'apply' ORDER BY r.id DESC "
+    "LIMIT 1),"
+    " v.document::text FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = "
+    "c.version"
     " WHERE c.name = $1",
     1
 };
@@ -22,71 +24,86 @@ static const struct db_stmt clock_now = {
     "api_clock_now", "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint", 0
 };
 
-/* A schema of equal content may serve several configs: schemas belong to the account, not to a dataset group. */
-#define IS_FOREIGN                                                                                 \
-    "r.config IS NOT NULL AND r.config <> $1"                                                      \
-    " AND NOT (r.kind = 'schema' AND r.desired IS NOT NULL AND r.desired::jsonb = w.desired::jsonb)"
+/* A schema of equal content may serve several configs: schemas belong to the account, not to a
+ * dataset group. */
+#define IS_FOREIGN                                                                  \
+    "r.config IS NOT NULL AND r.config <> $1"                                       \
+    " AND NOT (r.kind = 'schema' AND r.desired IS NOT NULL AND r.desired::jsonb = " \
+    "w.desired::jsonb)"
 #define WANTED "json_to_recordset($2::json) AS w(key text, kind text, name text, desired json)"
 static const struct db_stmt resources_foreign = {
     "api_resources_foreign",
     "SELECT r.key, r.config FROM " WANTED " JOIN resources r ON r.key = w.key WHERE " IS_FOREIGN, 2
 };
 
-static const struct db_stmt config_fence = {
-    "api_config_fence",
-    "SELECT CASE WHEN (SELECT version FROM configs WHERE name = $1 FOR UPDATE) IS DISTINCT FROM $2::bigint"
-    " THEN api_fence('ST001', 'the config has moved') END",
-    2
-};
+static const struct db_stmt config_fence = { "api_config_fence",
+                                             "SELECT CASE WHEN (SELECT version FROM configs WHERE "
+                                             "name = $1 FOR UPDATE) IS DISTINCT FROM $2::bigint"
+                                             " THEN api_fence('ST001', 'the config has moved') END",
+                                             2 };
 static const struct db_stmt config_insert = {
     "api_config_insert",
-    "INSERT INTO configs (name, version, sync, sync_reason, sync_message, health, health_reason, health_message)"
-    " VALUES ($1, $2::bigint, 'outOfSync', 'neverApplied', 'Version ' || $2 || ' is being applied.',"
+    "INSERT INTO configs (name, version, sync, sync_reason, sync_message, health, health_reason, "
+    "health_message)"
+    " VALUES ($1, $2::bigint, 'outOfSync', 'neverApplied', 'Version ' || $2 || ' is being "
+    "applied.',"
     " 'progressing', 'applying', 'The first apply is under way.')",
     2
 };
 static const struct db_stmt config_update = {
     "api_config_update",
-    "UPDATE configs SET version = $2::bigint, updated_at = now(), sync = 'outOfSync', sync_reason = 'newVersion',"
+    "UPDATE configs SET version = $2::bigint, updated_at = now(), sync = 'outOfSync', sync_reason "
+    "= 'newVersion',"
     " sync_message = 'Version ' || $2 || ' is being applied.',"
     " sync_since = CASE WHEN sync = 'outOfSync' THEN sync_since ELSE now() END,"
-    " health = 'progressing', health_reason = 'applying', health_message = 'Version ' || $2 || ' is being applied.',"
-    " health_since = CASE WHEN health = 'progressing' THEN health_since ELSE now() END WHERE name = $1",
+    " health = 'progressing', health_reason = 'applying', health_message = 'Version ' || $2 || ' "
+    "is being applied.',"
+    " health_since = CASE WHEN health = 'progressing' THEN health_since ELSE now() END WHERE name "
+    "= $1",
     2
 };
 static const struct db_stmt version_insert = {
     "api_version_insert",
-    "INSERT INTO config_versions (config, version, document, effective, sha256, message, revision, url, created_by)"
+    "INSERT INTO config_versions (config, version, document, effective, sha256, message, revision, "
+    "url, created_by)"
     " VALUES ($1, $2::bigint, $3::json, $4::json, $5, $6, $7, $8, $9)",
     9
 };
-/* The fence counts: a key that another config took between our read and now is not written, and is missed. */
+/* The fence counts: a key that another config took between our read and now is not written, and is
+ * missed. */
 static const struct db_stmt resources_want = {
     "api_resources_want",
     "WITH wanted AS (SELECT * FROM " WANTED "),"
     " put AS (INSERT INTO resources AS r (key, config, kind, name, desired)"
     " SELECT key, $1, kind, name, desired FROM wanted ORDER BY key"
-    " ON CONFLICT (key) DO UPDATE SET desired = excluded.desired, config = coalesce(r.config, excluded.config)"
-    " WHERE r.config IS NULL OR r.config = excluded.config OR (r.kind = 'schema' AND r.desired IS NOT NULL"
+    " ON CONFLICT (key) DO UPDATE SET desired = excluded.desired, config = coalesce(r.config, "
+    "excluded.config)"
+    " WHERE r.config IS NULL OR r.config = excluded.config OR (r.kind = 'schema' AND r.desired IS "
+    "NOT NULL"
     " AND r.desired::jsonb = excluded.desired::jsonb) RETURNING 1)"
     " SELECT CASE WHEN (SELECT count(*) FROM put) <> (SELECT count(*) FROM wanted)"
     " THEN api_fence('ST001', 'a resource belongs to another config now') END",
     2
 };
-/* What the new version no longer asks for: forgotten when nothing lives there, else kept as unmanaged. */
+/* What the new version no longer asks for: forgotten when nothing lives there, else kept as
+ * unmanaged. */
 static const struct db_stmt resources_drop = {
     "api_resources_drop",
-    "WITH forgotten AS (DELETE FROM resources WHERE config = $1 AND arn IS NULL AND NOT key = ANY ($2::text[]))"
-    " UPDATE resources SET desired = NULL WHERE config = $1 AND arn IS NOT NULL AND NOT key = ANY ($2::text[])"
+    "WITH forgotten AS (DELETE FROM resources WHERE config = $1 AND arn IS NULL AND NOT key = ANY "
+    "($2::text[]))"
+    " UPDATE resources SET desired = NULL WHERE config = $1 AND arn IS NOT NULL AND NOT key = ANY "
+    "($2::text[])"
     " AND desired IS NOT NULL",
     2
 };
-/* Transaction-local, so that the statement that keeps the answer for an idempotency key finds it. */
+/* Transaction-local, so that the statement that keeps the answer for an idempotency key finds it.
+ */
 static const struct db_stmt write_answer = {
     "api_config_answer",
     "SELECT set_config('steward.answer', json_build_object("
     "'config', (SELECT json_build_object(" SQL_CONFIG_MEMBERS ", 'document', v.document)"
-    " FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = c.version WHERE c.name = $1),"
+    " FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = c.version WHERE "
+    "c.name = $1),"
     " 'run', (SELECT " SQL_RUN " FROM runs r WHERE r.id = $2), 'warnings', $3::json)::text, true)",
     3
 };
@@ -121,20 +138,19 @@ size_t configs_store_write(const struct config_write *w, struct db_op *ops)
     if (!is_same) {
         ops[n++] = (struct db_op){ .stmt = is_new ? &config_insert : &config_update,
                                    .params = { w->name, w->version } };
-        ops[n++] = (struct db_op){ .stmt = &version_insert,
-                                   .params = { w->name, w->version, w->document, w->effective,
-                                               w->sha256, w->message, w->revision, w->url,
-                                               w->created_by } };
+        ops[n++] =
+            (struct db_op){ .stmt = &version_insert,
+                            .params = { w->name, w->version, w->document, w->effective, w->sha256,
+                                        w->message, w->revision, w->url, w->created_by } };
     }
-    ops[n++] =
-        (struct db_op){ .stmt = &resources_want, .params = { w->name, w->resources } };
-    ops[n++] =
-        (struct db_op){ .stmt = &resources_drop, .params = { w->name, w->resource_keys } };
+    ops[n++] = (struct db_op){ .stmt = &resources_want, .params = { w->name, w->resources } };
+    ops[n++] = (struct db_op){ .stmt = &resources_drop, .params = { w->name, w->resource_keys } };
     assert(n <= CONFIGS_STORE_WRITE_OPS);
     return n;
 }
 
-void configs_store_answer(const char *name, const char *run_id, const char *warnings, struct db_op *op)
+void configs_store_answer(const char *name, const char *run_id, const char *warnings,
+                          struct db_op *op)
 {
     *op = (struct db_op){ .stmt = &write_answer, .params = { name, run_id, warnings } };
 }

@@ -15,8 +15,9 @@ static const struct db_stmt events_feed = {
     2
 };
 
-#define EVENTS_FILTER                                                                              \
-    " ($1::text IS NULL OR ev.type LIKE ANY ($1::text[])) AND ($2::text IS NULL OR ev.config = $2)" \
+#define EVENTS_FILTER                                                                            \
+    " ($1::text IS NULL OR ev.type LIKE ANY ($1::text[])) AND ($2::text IS NULL OR ev.config = " \
+    "$2)"                                                                                        \
     " AND ($3::text IS NULL OR ev.run_id = $3)"
 static const struct db_stmt events_after = {
     "api_events_after",
@@ -45,6 +46,6 @@ void events_store_feed(const char *after, const char *limit, struct db_op *op)
 void events_store_page(const struct events_filter *f, struct db_op *op)
 {
     *op = (struct db_op){ .stmt = f->after ? &events_after : &events_newest,
-                          .params = { f->types, f->config, f->run_id, f->after ? f->after : f->before,
-                                      f->limit } };
+                          .params = { f->types, f->config, f->run_id,
+                                      f->after ? f->after : f->before, f->limit } };
 }

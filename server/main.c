@@ -1,0 +1,77 @@
+/*
+ * main.c - the program's subcommands: a table, and the one that was asked for.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "serve.h"
+#include "steward/api.h"
+#include "steward/mem.h"
+#include "steward/str.h"
+#ifdef STEWARD_HAS_CLI
+#include "steward/cli.h"
+#endif
+
+static int print_routes(char *const argv[])
+{
+    (void) argv;
+    api_print_routes(stdout);
+    return EXIT_GOOD;
+}
+
+static int print_version(char *const argv[])
+{
+    (void) argv;
+    (void) printf("steward %s\n", STEWARD_VERSION);
+    return EXIT_GOOD;
+}
+
+static const struct {
+    const char *name, *arguments, *summary;
+    int (*run)(char *const argv[]);
+} commands[] = {
+    { "serve", "[--local] [options]", "run the server (--help lists the options)", serve_run },
+    { "routes", "[--json]", "print the table of API routes as JSON", print_routes },
+    { "version", "", "print the version", print_version },
+};
+
+static void print_usage(FILE *to)
+{
+    (void) fprintf(to, "usage: steward COMMAND [arguments]\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        (void) fprintf(to, "  %-10s %-28s %s\n", commands[i].name, commands[i].arguments,
+                       commands[i].summary);
+#ifdef STEWARD_HAS_CLI
+    for (size_t i = 0; i < n_cli_commands; i++)
+        (void) fprintf(to, "  %-10s %-28s %s\n", cli_commands[i].name, cli_commands[i].arguments,
+                       cli_commands[i].summary);
+#endif
+    (void) fprintf(to, "\nThe first steps: steward serve --local, then steward apply FILE.\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    mem_init();
+    (void) sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    if (str_eq(name, "--version"))
+        return print_version(argv);
+    if (str_eq(name, "help") || str_eq(name, "--help") || str_eq(name, "-h")) {
+        print_usage(stdout);
+        return EXIT_GOOD;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (str_eq(commands[i].name, name))
+            return commands[i].run(argv + 2);
+#ifdef STEWARD_HAS_CLI
+    for (size_t i = 0; i < n_cli_commands; i++)
+        if (str_eq(cli_commands[i].name, name))
+            return cli_commands[i].run(argv + 2);
+#endif
+    if (*name)
+        (void) fprintf(stderr, "steward: there is no command \"%s\".\n", name);
+    print_usage(stderr);
+    return EXIT_USAGE;
+}

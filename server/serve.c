@@ -1,0 +1,413 @@
+/*
+ * serve.c - "steward serve": build everything, run the loop, take it down in reverse.
+ *
+ * The address is open from the first moment: /livez answers, /readyz says what is waited for. The
+ * start-up thread (boot.c) reports milestones; the API gets its database at the first, the engine
+ * runs from the second.
+ */
+#include "serve.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "steward/api.h"
+#include "steward/clock.h"
+#include "steward/log.h"
+#include "steward/mem.h"
+#include "steward/str.h"
+
+#define DRAIN_MS       5000  /* open requests may finish */
+#define ENGINE_STOP_MS 20000 /* the whole stop stays below 30 s */
+#define HOSTS_MAX      32
+#define FILES_WANTED   16384
+
+struct server {
+    struct serve_options options;
+    struct data_dir data_dir;
+    uv_loop_t loop;
+    uv_signal_t on_term, on_int, on_hup;
+    uv_timer_t drain;
+    struct mailbox mailbox;
+    struct api *api;
+    struct http_server *http;
+    struct db *db;
+    struct boot boot;
+    char host[64];
+    const char *hosts[HOSTS_MAX + 5];
+    int64_t drain_deadline_ms;
+    int exit_code;
+    bool is_stopping, is_db_closed, has_mailbox;
+    _Atomic bool is_event_mail_posted;
+};
+
+/* ---- the API's view of the process ---- */
+
+static void host_wake(void *user)
+{
+    struct server *s = user;
+
+    if (s->boot.has_engine)
+        engine_wake(s->boot.engine);
+}
+
+static size_t host_counters(void *user, struct api_counter *out, size_t n)
+{
+    struct server *s = user;
+    struct engine_stats stats = { 0 };
+
+    if (s->boot.has_engine)
+        engine_get_stats(s->boot.engine, &stats);
+    const struct api_counter all[] = {
+        { "engine_claims_total", "Steps claimed.", stats.claims },
+        { "engine_aws_calls_total", "Calls made to AWS.", stats.aws_calls },
+        { "engine_aws_refused_total", "Calls that AWS refused.", stats.aws_refused },
+        { "engine_aws_unknown_total", "Calls with an unknown outcome.", stats.aws_unknown },
+        { "engine_checkpoints_total", "Checkpoints committed.", stats.checkpoints },
+        { "engine_steps_finished_total", "Steps that reached an end.", stats.steps_finished },
+        { "engine_fence_losses_total", "Steps taken over by somebody else.", stats.fence_losses },
+        { "engine_fires_total", "Schedules fired.", stats.fires },
+        { "engine_events_total", "Events numbered.", stats.events },
+    };
+    if (n > ARRAY_LEN(all))
+        n = ARRAY_LEN(all);
+    memcpy(out, all, n * sizeof *all);
+    return n;
+}
+
+static void host_not_ready(void *user, json_t *reasons)
+{
+    struct server *s = user;
+    char what[64], why[256];
+
+    boot_waiting(&s->boot, what, why);
+    if (*what)
+        json_object_set_new(reasons, what, json_string(why));
+}
+
+/* ---- events: from the publisher thread to the loop ---- */
+
+struct event_mail {
+    struct mail mail;
+    struct server *server;
+};
+
+static void on_event_mail(struct mail *m)
+{
+    struct server *s = ((struct event_mail *) m)->server;
+
+    free(m);
+    s->is_event_mail_posted = false;
+    api_on_events(s->api);
+}
+
+static void on_numbered(void *user)
+{
+    struct server *s = user;
+    struct event_mail *m;
+
+    if (atomic_exchange(&s->is_event_mail_posted, true))
+        return; /* one on its way is enough */
+    m = xcalloc(1, sizeof *m);
+    m->mail.deliver = on_event_mail;
+    m->server = s;
+    mailbox_post(&s->mailbox, &m->mail);
+}
+
+static void on_notify(const char *channel, const char *payload, void *user)
+{
+    struct server *s = user;
+
+    (void) channel;
+    (void) payload;
+    api_on_events(s->api);
+}
+
+/* ---- stopping ---- */
+
+static void begin_stop(struct server *s, const char *why)
+{
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    s->boot.is_stopping = true;
+    log_event(LOG_INFO, "serve", "stopping", "reason=%s", why);
+    http_server_quiesce(s->http);
+    api_quiesce(s->api);
+    s->drain_deadline_ms = clock_mono_ms() + DRAIN_MS;
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+
+    if (s->is_stopping &&
+        (http_server_open_requests(s->http) == 0 || clock_mono_ms() >= s->drain_deadline_ms))
+        uv_stop(&s->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct server *s = handle->data;
+
+    if (signum == SIGHUP)
+        log_event(LOG_INFO, "serve", "hangup",
+                  "msg=\"ignored: a terminal that goes away is no reason to stop\"");
+    else
+        begin_stop(s, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+/* ---- milestones of the start ---- */
+
+static void attach_database(struct server *s)
+{
+    static const char *const channels[] = { "steward_events", NULL };
+    const struct db_options options = { .url = s->boot.database_url,
+                                        .application = "steward",
+                                        .lock_timeout_ms = 2000,
+                                        .on_notify = on_notify,
+                                        .channels = channels,
+                                        .user = s };
+    struct err e;
+
+    if (db_open(&s->loop, &options, &s->db, &e)) {
+        log_error("serve", "database", &e);
+        s->exit_code = EXIT_TROUBLE;
+        begin_stop(s, "database");
+        return;
+    }
+    api_attach(s->api, s->db, &s->boot.settings);
+}
+
+static void on_boot(struct boot *b)
+{
+    struct server *s = b->user;
+
+    if (b->has_failed) {
+        log_error("serve", "start_failed", &b->failure);
+        (void) fprintf(stderr, "steward: %s\n", b->failure.message);
+        s->exit_code = b->exit_code;
+        begin_stop(s, "start-failed");
+    } else if (!s->is_stopping && !s->db) {
+        attach_database(s);
+        if (b->is_new_token)
+            (void) printf("first admin token: %s/admin.token\n", s->data_dir.path);
+    }
+    if (b->has_engine) {
+        b->settings.account_id = b->account_id;
+        host_wake(s);
+        log_event(LOG_INFO, "serve", "working", "account=%s simulated=%s", b->account_id,
+                  s->options.is_local ? "true" : "false");
+        if (b->local) {
+            (void) printf("local Amazon Personalize at %s%s (SIMULATED: nothing is billed)\n",
+                          local_url(b->local), local_was_adopted(b->local) ? ", taken over" : "");
+        }
+    }
+    if (b->local) {
+        AUTO_FREE char *line = xasprintf("%s\n", local_url(b->local));
+        struct err e;
+
+        if (data_dir_write(&s->data_dir, "simulator.url", line, &e))
+            log_error("serve", "simulator_url", &e);
+    }
+    (void) fflush(stdout);
+}
+
+/* ---- building ---- */
+
+static void fill_hosts(struct server *s)
+{
+    size_t n = 0;
+
+    s->hosts[n++] = "localhost";
+    s->hosts[n++] = "127.0.0.1";
+    s->hosts[n++] = "::1";
+    s->hosts[n++] = s->host;
+    for (size_t i = 0; i < s->options.allowed_hosts.count && i < HOSTS_MAX; i++)
+        s->hosts[n++] = s->options.allowed_hosts.items[i];
+    s->hosts[n] = NULL;
+}
+
+static enum err_code open_http(struct server *s, struct err *e)
+{
+    struct http_options options = { .address = s->host,
+                                    .default_headers = api_default_headers,
+                                    .allowed_hosts = s->hosts,
+                                    .is_lint_strict = true,
+                                    .on_headers = api_on_headers,
+                                    .on_request = api_on_request,
+                                    .on_done = api_on_done,
+                                    .context = s->api };
+
+    TRY(listen_parse(s->options.listen, s->host, sizeof s->host, &options.port, e));
+    fill_hosts(s);
+    return http_server_open(&s->loop, &options, &s->http, e);
+}
+
+static enum err_code announce(struct server *s, struct err *e)
+{
+    bool is_any = str_eq(s->host, "0.0.0.0") || str_eq(s->host, "::");
+    const char *host = is_any ? "127.0.0.1" : s->host;
+    AUTO_FREE char *url = xasprintf(strchr(host, ':') ? "http://[%s]:%u\n" : "http://%s:%u\n", host,
+                                    http_server_port(s->http));
+
+    TRY(data_dir_write(&s->data_dir, "steward.url", url, e));
+    (void) printf("steward %s at %s", STEWARD_VERSION, url);
+    (void) printf("data directory: %s\n", s->data_dir.path);
+    (void) fflush(stdout);
+    return OK;
+}
+
+static void watch_signals(struct server *s)
+{
+    uv_signal_t *handles[] = { &s->on_term, &s->on_int, &s->on_hup };
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+    for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
+        (void) uv_signal_init(&s->loop, handles[i]);
+        handles[i]->data = s;
+        (void) uv_signal_start(handles[i], on_signal, signals[i]);
+    }
+    (void) uv_timer_init(&s->loop, &s->drain);
+    s->drain.data = s;
+    (void) uv_timer_start(&s->drain, on_drain, 20, 20);
+}
+
+/* Room for many clients; no core file that could hold a token. */
+static void set_limits(void)
+{
+    struct rlimit files, none = { 0, 0 };
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
+        files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+        (void) setrlimit(RLIMIT_NOFILE, &files);
+    }
+    (void) setrlimit(RLIMIT_CORE, &none);
+}
+
+static enum err_code build(struct server *s, struct err *e)
+{
+    const struct api_options api = { .loop = &s->loop,
+                                     .host = { s, host_wake, host_counters, host_not_ready },
+                                     .version = STEWARD_VERSION,
+                                     .commit = "",
+                                     .is_simulated = s->options.is_local,
+                                     .is_metrics_open = s->options.is_metrics_open,
+                                     .in_flight_limit = (size_t) s->options.in_flight };
+
+    TRY(data_dir_open(s->options.data_dir, &s->data_dir, e));
+    if (mailbox_init(&s->mailbox, &s->loop))
+        return err_set(e, ERR_INTERNAL, "The loop could not be set up.");
+    s->has_mailbox = true;
+    s->api = api_new(&api);
+    TRY(open_http(s, e));
+    TRY(announce(s, e));
+    watch_signals(s);
+    s->boot = (struct boot){ .options = &s->options,
+                             .data_dir = &s->data_dir,
+                             .mailbox = &s->mailbox,
+                             .on_event = on_boot,
+                             .on_numbered = on_numbered,
+                             .user = s };
+    return boot_start(&s->boot, e);
+}
+
+/* ---- taking down, in reverse ---- */
+
+static void on_db_closed(void *user)
+{
+    struct server *s = user;
+
+    s->is_db_closed = true;
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void) context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void take_down(struct server *s)
+{
+    boot_join(&s->boot);
+    engine_stop(s->boot.engine, ENGINE_STOP_MS);
+    s->boot.has_engine = false;
+    if (s->http)
+        http_server_close(s->http);
+    if (s->db)
+        db_close(s->db, on_db_closed, s);
+    while (s->db && !s->is_db_closed)
+        (void) uv_run(&s->loop, UV_RUN_ONCE);
+    if (s->has_mailbox)
+        mailbox_close(&s->mailbox);
+    if (s->api) {
+        (void) uv_run(&s->loop, UV_RUN_NOWAIT);
+        api_close(s->api);
+    }
+    uv_walk(&s->loop, close_handle, NULL);
+    (void) uv_run(&s->loop, UV_RUN_DEFAULT);
+    (void) uv_loop_close(&s->loop);
+    aws_session_close(s->boot.aws);
+    local_stop(s->boot.local);
+    pg_embedded_stop(s->boot.pg, false);
+    boot_done(&s->boot);
+    if (s->data_dir.path) {
+        data_dir_remove(&s->data_dir, "steward.url");
+        data_dir_remove(&s->data_dir, "simulator.url");
+    }
+    data_dir_close(&s->data_dir);
+}
+
+static int serve(struct server *s)
+{
+    struct err e;
+
+    (void) uv_loop_init(&s->loop);
+    if (build(s, &e)) {
+        (void) fprintf(stderr, "steward: %s\n", e.message);
+        s->exit_code = e.code == ERR_CONFLICT  ? EXIT_LOCKED
+                       : e.code == ERR_INVALID ? EXIT_USAGE
+                                               : EXIT_TROUBLE;
+    } else {
+        (void) uv_run(&s->loop, UV_RUN_DEFAULT);
+    }
+    take_down(s);
+    log_event(LOG_INFO, "serve", "stopped", "exit=%d", s->exit_code);
+    return s->exit_code;
+}
+
+int serve_run(char *const argv[])
+{
+    static struct server s = { .data_dir = { .lock_fd = -1 } };
+    enum log_level level;
+    bool is_help;
+    struct err e;
+    int status;
+
+    if (conf_parse(&serve_program, argv, &s.options, NULL, &is_help, &e) ||
+        (!is_help && serve_options_settle(&s.options, &e))) {
+        (void) fprintf(stderr, "steward serve: %s\n", e.message);
+        conf_done(&serve_program, &s.options);
+        return EXIT_USAGE;
+    }
+    if (is_help) {
+        conf_done(&serve_program, &s.options);
+        return EXIT_GOOD;
+    }
+    if (!log_level_parse(s.options.log_level, &level)) {
+        (void) fprintf(stderr, "steward serve: --log-level: debug, info, warn or error.\n");
+        conf_done(&serve_program, &s.options);
+        return EXIT_USAGE;
+    }
+    log_init(level, str_eq(s.options.log_format, "json"));
+    set_limits();
+    status = serve(&s);
+    conf_done(&serve_program, &s.options);
+    return status;
+}

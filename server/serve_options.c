@@ -1,0 +1,207 @@
+/*
+ * serve_options.c - the options of "steward serve": one table, in alphabetical order.
+ */
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "serve.h"
+#include "steward/mem.h"
+#include "steward/str.h"
+
+#define MINUTE INT64_C(60000)
+#define HOUR   (60 * MINUTE)
+#define TEXT(option, member, default_text, word, says)                                       \
+    {                                                                                        \
+        .name = option, .type = CONF_TEXT, .offset = offsetof(struct serve_options, member), \
+        .fallback = default_text, .value = word, .help = says                                \
+    }
+#define FLAG(option, member, says)                                                           \
+    {                                                                                        \
+        .name = option, .type = CONF_FLAG, .offset = offsetof(struct serve_options, member), \
+        .help = says                                                                         \
+    }
+#define NUMBER(option, member, default_text, least, most, says)                                 \
+    {                                                                                           \
+        .name = option, .type = CONF_INTEGER, .offset = offsetof(struct serve_options, member), \
+        .fallback = default_text, .value = "N", .help = says, .min = least, .max = most         \
+    }
+#define DURATION(option, member, default_text, least, most, says)                   \
+    {                                                                               \
+        .name = option, .type = CONF_DURATION_MS,                                   \
+        .offset = offsetof(struct serve_options, member), .fallback = default_text, \
+        .value = "TIME", .help = says, .min = least, .max = most                    \
+    }
+
+static const struct conf_option table[] = {
+    TEXT("account-id", account_id, NULL, "DIGITS", "AWS account (default: asked of STS)"),
+    { .name = "allowed-host",
+      .type = CONF_LIST,
+      .offset = offsetof(struct serve_options, allowed_hosts),
+      .value = "NAME",
+      .help = "a Host header to accept besides localhost and the listen address; may be repeated" },
+    TEXT("bucket", bucket, NULL, "NAME",
+         "S3 bucket of the data (default with --local: steward-local)"),
+    TEXT("ca-bundle", ca_bundle, NULL, "FILE",
+         "certificates that AWS endpoints are checked against"),
+    DURATION("call-spacing", call_spacing_ms, NULL, 0, MINUTE,
+             "least time between two reads of AWS"),
+    TEXT(
+        "data-dir", data_dir, NULL, "DIR",
+        "everything this server keeps (default: ~/.local/share/steward, as root /var/lib/steward)"),
+    TEXT("database-url", database_url, NULL, "URL",
+         "PostgreSQL to use (default: a private one in the data directory)"),
+    FLAG("database-weak-tls", allows_weak_tls,
+         "accept a database on another machine without verified TLS"),
+    TEXT("endpoint-url", endpoint_url, NULL, "URL", "one endpoint for all AWS services"),
+    DURATION("engine-lease", engine_lease_ms, "30s", 500, HOUR,
+             "a dead worker's step is taken over after it"),
+    DURATION("engine-quiescence", engine_quiescence_ms, "18m", 1000, 24 * HOUR,
+             "after a create with an unknown outcome, wait so long before another"),
+    NUMBER("in-flight", in_flight, "256", 1, 100000,
+           "requests worked on at once; more are answered 503"),
+    FLAG("insecure-plain-http", is_plain_http_accepted,
+         "listen on other addresses than loopback without TLS (a proxy does TLS)"),
+    TEXT("listen", listen, "127.0.0.1:8080", "ADDR:PORT",
+         "where the API listens; port 0: the kernel chooses"),
+    FLAG("local", is_local,
+         "rehearse: start a local Amazon Personalize; no AWS account, nothing is billed"),
+    TEXT("log-format", log_format, "logfmt", "FORMAT", "logfmt or json"),
+    TEXT("log-level", log_level, "info", "LEVEL", "debug, info, warn or error"),
+    FLAG("metrics-open", is_metrics_open, "serve /metrics without a token"),
+    DURATION("poll-max", poll_max_ms, NULL, 0, HOUR,
+             "longest time between looks at an AWS resource in progress (0: by kind)"),
+    DURATION("poll-min", poll_min_ms, NULL, 0, HOUR,
+             "shortest time between looks at an AWS resource in progress (0: by kind)"),
+    TEXT("prefix", prefix, NULL, "TEXT",
+         "prefix of the data in the bucket (default: train/<dataset group>/)"),
+    TEXT("profile", profile, NULL, "NAME", "profile of the AWS configuration files"),
+    TEXT("region", region, NULL, "NAME", "AWS region"),
+    TEXT("role-arn", role_arn, NULL, "ARN",
+         "role that Amazon Personalize reads and writes S3 with"),
+    TEXT("simulator-listen", simulator_listen, "127.0.0.1:4580", "ADDR:PORT",
+         "where the local Amazon Personalize listens (another port when it is taken)"),
+    DURATION("simulator-signature-window", simulator_signature_window_ms, "15m", 1000, 24 * HOUR,
+             "how old a signature the local Amazon Personalize accepts"),
+    NUMBER("simulator-time-scale", simulator_time_scale, "600", 0, 1000000000,
+           "how much faster than Amazon's the local life cycles are; 0: immediate"),
+    TEXT("simulator-url", simulator_url, NULL, "URL",
+         "with --local: use this running personalize-simulator"),
+    NUMBER("workers", workers, "4", 1, 64, "worker threads"),
+};
+
+const struct conf_program serve_program = {
+    .usage = "usage: steward serve [--local] [options]\n\n"
+             "Runs the server: REST API, engine, and without --database-url a private PostgreSQL.",
+    .env_prefix = "STEWARD",
+    .options = table,
+    .count = ARRAY_LEN(table),
+};
+
+enum err_code listen_parse(const char *text, char *host, size_t size, uint16_t *port, struct err *e)
+{
+    const char *colon = strrchr(text, ':');
+    size_t n = colon ? (size_t) (colon - text) : 0;
+    int64_t number;
+
+    if (!n || !str_to_i64(colon + 1, 0, 65535, &number))
+        return err_set(e, ERR_INVALID, "\"%s\" is not ADDRESS:PORT, for example 127.0.0.1:8080.",
+                       text);
+    if (text[0] == '[' && text[n - 1] == ']') {
+        text++;
+        n -= 2;
+    }
+    if (n == 0 || n >= size)
+        return err_set(e, ERR_INVALID, "\"%s\" holds no address.", text);
+    memcpy(host, text, n);
+    host[n] = '\0';
+    if (str_eq(host, "localhost"))
+        (void) str_copy(host, size, "127.0.0.1");
+    *port = (uint16_t) number;
+    return OK;
+}
+
+bool address_is_loopback(const char *host)
+{
+    return str_eq(host, "::1") || str_starts(host, "127.");
+}
+
+static void set_default(char **field, const char *value)
+{
+    if (!*field)
+        *field = xstrdup(value);
+}
+
+static char *default_data_dir(void)
+{
+    const char *home = getenv("HOME"), *share = getenv("XDG_DATA_HOME");
+
+    if (geteuid() == 0)
+        return xstrdup("/var/lib/steward");
+    if (share && *share)
+        return xasprintf("%s/steward", share);
+    return xasprintf("%s/.local/share/steward", home && *home ? home : ".");
+}
+
+static enum err_code check_listen(const struct serve_options *o, struct err *e)
+{
+    unsigned char in[16];
+    char host[64];
+    uint16_t port;
+
+    TRY(listen_parse(o->listen, host, sizeof host, &port, e));
+    if (inet_pton(AF_INET, host, in) != 1 && inet_pton(AF_INET6, host, in) != 1)
+        return err_set(e, ERR_INVALID, "--listen: \"%s\" is not an IP address.", host);
+    if (!address_is_loopback(host) && !o->is_plain_http_accepted)
+        return err_set(e, ERR_INVALID,
+                       "--listen %s is open to other machines and this server speaks plain HTTP: "
+                       "put a TLS proxy in front "
+                       "and say --insecure-plain-http, or listen on 127.0.0.1.",
+                       o->listen);
+    return OK;
+}
+
+static enum err_code settle_local(struct serve_options *o, struct err *e)
+{
+    static const char *const ignored[] = { "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_REGION",
+                                           "AWS_ENDPOINT_URL" };
+
+    if (o->endpoint_url)
+        return err_set(
+            e, ERR_INVALID,
+            "--local brings its own endpoint; leave --endpoint-url out (or say --simulator-url).");
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+        if (getenv(ignored[i])) {
+            (void) fprintf(
+                stderr,
+                "steward: --local ignores the AWS settings of the environment (%s is set).\n",
+                ignored[i]);
+            break;
+        }
+    set_default(&o->bucket, "steward-local");
+    set_default(&o->account_id, "123456789012");
+    set_default(&o->region, "us-east-1");
+    set_default(&o->role_arn, "arn:aws:iam::123456789012:role/steward-local");
+    return OK;
+}
+
+enum err_code serve_options_settle(struct serve_options *o, struct err *e)
+{
+    if (!o->data_dir || !*o->data_dir) {
+        free(o->data_dir);
+        o->data_dir = default_data_dir();
+    }
+    TRY(check_listen(o, e));
+    if (o->account_id && (strlen(o->account_id) != 12 || strspn(o->account_id, "0123456789") != 12))
+        return err_set(e, ERR_INVALID, "--account-id: \"%s\" is not 12 digits.", o->account_id);
+    if (!str_eq(o->log_format, "logfmt") && !str_eq(o->log_format, "json"))
+        return err_set(e, ERR_INVALID, "--log-format: \"%s\" is neither logfmt nor json.",
+                       o->log_format);
+    if (o->poll_min_ms && o->poll_max_ms && o->poll_min_ms > o->poll_max_ms)
+        return err_set(e, ERR_INVALID, "--poll-min is longer than --poll-max.");
+    if (o->database_url)
+        TRY(db_url_check(o->database_url, o->allows_weak_tls, e));
+    return o->is_local ? settle_local(o, e) : OK;
+}
