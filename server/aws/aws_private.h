@@ -96,10 +96,13 @@ MUST_USE enum err_code aws_custom_endpoint(const char *url, const char *from, ch
 const char *aws_rest_path(enum aws_service service, const char *operation);
 
 /* ---- profiles.c: the two files ---- */
+struct aws_ini_file {
+    char *path;
+    struct ini ini;
+    bool is_exposed; /* readable by others than the owner */
+};
 struct aws_profiles {
-    struct ini config, credentials;
-    bool is_config_exposed, is_credentials_exposed;
-    char *config_path, *credentials_path;
+    struct aws_ini_file config, credentials;
 };
 MUST_USE enum err_code aws_profiles_load(struct aws_sources *src, struct aws_profiles *out,
                                          struct err *e);
@@ -147,27 +150,30 @@ MUST_USE enum err_code aws_read_file(struct aws_sources *src, const char *path,
 /* ---- chain.c and provider_*.c ---- */
 /* *is_found tells whether this provider is the one; an error of a configured provider stops the
  * chain. */
-typedef enum err_code (*aws_provider_fn)(const struct aws_settings *s, const char *profile,
-                                         struct aws_credentials *out, bool *is_found,
-                                         struct err *e);
-enum err_code aws_provider_env(const struct aws_settings *s, const char *profile,
-                               struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_assume_role(const struct aws_settings *s, const char *profile,
-                                       struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_web_identity(const struct aws_settings *s, const char *profile,
-                                        struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_sso(const struct aws_settings *s, const char *profile,
-                               struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_shared_keys(const struct aws_settings *s, const char *profile,
-                                       struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_process(const struct aws_settings *s, const char *profile,
-                                   struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_config_keys(const struct aws_settings *s, const char *profile,
-                                       struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_container(const struct aws_settings *s, const char *profile,
-                                     struct aws_credentials *out, bool *is_found, struct err *e);
-enum err_code aws_provider_imds(const struct aws_settings *s, const char *profile,
-                                struct aws_credentials *out, bool *is_found, struct err *e);
+struct aws_ask {
+    const struct aws_settings *settings;
+    const char *profile;
+};
+typedef enum err_code (*aws_provider_fn)(const struct aws_ask *ask, struct aws_credentials *out,
+                                         bool *is_found, struct err *e);
+enum err_code aws_provider_env(const struct aws_ask *ask, struct aws_credentials *out,
+                               bool *is_found, struct err *e);
+enum err_code aws_provider_assume_role(const struct aws_ask *ask, struct aws_credentials *out,
+                                       bool *is_found, struct err *e);
+enum err_code aws_provider_web_identity(const struct aws_ask *ask, struct aws_credentials *out,
+                                        bool *is_found, struct err *e);
+enum err_code aws_provider_sso(const struct aws_ask *ask, struct aws_credentials *out,
+                               bool *is_found, struct err *e);
+enum err_code aws_provider_shared_keys(const struct aws_ask *ask, struct aws_credentials *out,
+                                       bool *is_found, struct err *e);
+enum err_code aws_provider_process(const struct aws_ask *ask, struct aws_credentials *out,
+                                   bool *is_found, struct err *e);
+enum err_code aws_provider_config_keys(const struct aws_ask *ask, struct aws_credentials *out,
+                                       bool *is_found, struct err *e);
+enum err_code aws_provider_container(const struct aws_ask *ask, struct aws_credentials *out,
+                                     bool *is_found, struct err *e);
+enum err_code aws_provider_imds(const struct aws_ask *ask, struct aws_credentials *out,
+                                bool *is_found, struct err *e);
 /* First provider that has credentials. */
 MUST_USE enum err_code aws_chain_load(const struct aws_settings *s, struct aws_credentials *out,
                                       struct err *e);
@@ -221,9 +227,14 @@ MUST_USE enum err_code aws_session_open_with(const struct aws_options *options,
                                              struct err *e);
 
 /* ---- request.c: a call becomes bytes ---- */
+struct aws_attempt {
+    int number, max;
+    const char *invocation_id;
+};
 struct aws_wire {
+    struct aws_attempt attempt;
     struct arena arena;
-    char *url;
+    char *url, *path; /* path: as signed, the endpoint's base path included */
     const char *method;
     struct sigv4_header headers[16]; /* all that is sent, authorization included */
     size_t n_headers;
@@ -231,13 +242,9 @@ struct aws_wire {
     size_t body_n;
     char access_key_id[129]; /* that signed it */
 };
-struct aws_attempt {
-    int number, max;
-    const char *invocation_id;
-};
+/* out->attempt was set by the caller. */
 MUST_USE enum err_code aws_wire_build(struct aws_session *s, const struct aws_call *call,
-                                      const struct aws_attempt *attempt, struct aws_wire *out,
-                                      struct err *e);
+                                      struct aws_wire *out, struct err *e);
 void aws_wire_done(struct aws_wire *w);
 
 /* ---- outcome.c: an answer becomes an outcome. Pure ---- */
@@ -278,12 +285,12 @@ json_t *aws_xml_leaves(const char *xml, size_t n);
 
 /* ---- sts.c ---- */
 struct aws_form {
+    const struct aws_credentials *by; /* signs it; NULL: unsigned */
     struct buf body;
 };
 void aws_form_add(struct aws_form *f, const char *name, const char *value);
-/* Calls STS with a form; signed when by is not NULL. The answer's Credentials go to out. */
+/* Calls STS with a form and frees it. The answer's Credentials go to out. */
 MUST_USE enum err_code aws_sts_credentials(const struct aws_settings *s, struct aws_form *form,
-                                           const struct aws_credentials *by,
                                            struct aws_credentials *out, struct err *e);
 
 #define AUTO_CREDENTIALS __attribute__((cleanup(aws_credentials_done)))

@@ -69,17 +69,13 @@ void aws_batch_free(struct aws_batch *b)
 {
     if (!b)
         return;
-    while (b->open) {
-        struct entry *entry = b->open;
-
+    for (struct entry *entry = b->open, *next; entry; entry = next) {
+        next = entry->next;
         drop_transfer(b, entry);
-        take_out(b, entry);
         free(entry);
     }
-    while (b->finished) {
-        struct entry *entry = b->finished;
-
-        b->finished = entry->next;
+    for (struct entry *entry = b->finished, *next; entry; entry = next) {
+        next = entry->next;
         free(entry);
     }
     (void) curl_multi_cleanup(b->multi);

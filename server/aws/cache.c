@@ -16,7 +16,7 @@
 #include "steward/id.h"
 #include "steward/log.h"
 
-#define ADVISORY_MS    (15 * 60000)
+#define ADVISORY_MS    (15 * 60000L)
 #define RETRY_FIRST_MS 1000
 #define RETRY_LAST_MS  60000
 #define WAIT_MAX_MS    30000

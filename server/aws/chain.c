@@ -30,6 +30,7 @@ static const struct provider providers[] = {
 enum err_code aws_chain_load(const struct aws_settings *s, struct aws_credentials *out,
                              struct err *e)
 {
+    struct aws_ask ask = { s, s->profile };
     bool is_found = false;
 
     *out = (struct aws_credentials){ 0 };
@@ -41,7 +42,7 @@ enum err_code aws_chain_load(const struct aws_settings *s, struct aws_credential
         return err_set(e, ERR_AUTH,
                        "No AWS credentials were given, and the environment is not consulted.");
     for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
-        TRY(providers[i].load(s, s->profile, out, &is_found, e));
+        TRY(providers[i].load(&ask, out, &is_found, e));
         if (is_found)
             return OK;
     }
@@ -55,12 +56,13 @@ enum err_code aws_chain_load(const struct aws_settings *s, struct aws_credential
 enum err_code aws_chain_load_profile(const struct aws_settings *s, const char *profile,
                                      struct aws_credentials *out, struct err *e)
 {
+    struct aws_ask ask = { s, profile };
     bool is_found = false;
 
     for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
         if (!providers[i].is_of_profile)
             continue;
-        TRY(providers[i].load(s, profile, out, &is_found, e));
+        TRY(providers[i].load(&ask, out, &is_found, e));
         if (is_found)
             return OK;
     }

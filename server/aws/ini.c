@@ -60,6 +60,13 @@ static enum err_code fail(const struct reader *r, struct err *e, const char *wha
                    what);
 }
 
+static char next_quote(char quote, char c)
+{
+    if (quote)
+        return '\0';
+    return c;
+}
+
 /* "profile  'my name'" becomes "profile my name". */
 static char *section_name(const char *s, size_t n)
 {
@@ -69,7 +76,7 @@ static char *section_name(const char *s, size_t n)
     buf_adds(&out, "");
     for (size_t i = 0; i < n; i++) {
         if (quote ? s[i] == quote : s[i] == '"' || s[i] == '\'') {
-            quote = quote ? '\0' : s[i];
+            quote = next_quote(quote, s[i]);
         } else if (!quote && isspace((unsigned char) s[i])) {
             if (out.length && out.data[out.length - 1] != ' ')
                 buf_addc(&out, ' ');

@@ -172,7 +172,7 @@ static bool read_error(struct aws_call *call, const struct aws_answer *a)
         code = a->query_error; /* "Code;Sender" of services that changed their protocol */
     if (!code && (object || a->body_n == 0))
         code = a->error_type;
-    if (str_is_empty(code))
+    if (!code || !*code)
         return false;
     set_code(call, code);
     set_message(call, message);

@@ -52,17 +52,18 @@ enum err_code aws_read_file(struct aws_sources *src, const char *path, struct aw
     return src->read_file(src->context, expanded, out, e);
 }
 
-static enum err_code load(struct aws_sources *src, const char *path, struct ini *out,
-                          bool *is_exposed, struct err *e) // NOLINT(readability-function-size)
+static enum err_code load(struct aws_sources *src, const char *path, struct aws_ini_file *out,
+                          struct err *e)
 {
     AUTO_FILE struct aws_file file = { 0 };
     enum err_code rc = aws_read_file(src, path, &file, e);
 
+    out->path = xstrdup(path);
     if (rc == ERR_NOT_FOUND)
         return OK;
     TRY(rc);
-    *is_exposed = file.is_exposed;
-    return ini_parse(file.text, path, out, e);
+    out->is_exposed = file.is_exposed;
+    return ini_parse(file.text, path, &out->ini, e);
 }
 
 enum err_code aws_profiles_load(struct aws_sources *src, struct aws_profiles *out, struct err *e)
@@ -71,18 +72,16 @@ enum err_code aws_profiles_load(struct aws_sources *src, struct aws_profiles *ou
     const char *credentials = src->env(src->context, "AWS_SHARED_CREDENTIALS_FILE");
 
     *out = (struct aws_profiles){ 0 };
-    out->config_path = xstrdup(config ? config : "~/.aws/config");
-    out->credentials_path = xstrdup(credentials ? credentials : "~/.aws/credentials");
-    TRY(load(src, out->config_path, &out->config, &out->is_config_exposed, e));
-    return load(src, out->credentials_path, &out->credentials, &out->is_credentials_exposed, e);
+    TRY(load(src, config ? config : "~/.aws/config", &out->config, e));
+    return load(src, credentials ? credentials : "~/.aws/credentials", &out->credentials, e);
 }
 
 void aws_profiles_done(struct aws_profiles *p)
 {
-    ini_done(&p->config);
-    ini_done(&p->credentials);
-    free(TAKE(p->config_path));
-    free(TAKE(p->credentials_path));
+    ini_done(&p->config.ini);
+    ini_done(&p->credentials.ini);
+    free(TAKE(p->config.path));
+    free(TAKE(p->credentials.path));
 }
 
 static const char *or_null(const char *value)
@@ -94,17 +93,17 @@ const char *aws_profile_get_config(const struct aws_profiles *p, const char *pro
                                    const char *key)
 {
     AUTO_FREE char *section = xasprintf("profile %s", profile);
-    const char *value = ini_get(&p->config, section, key, NULL);
+    const char *value = ini_get(&p->config.ini, section, key, NULL);
 
     if (!value && str_eq(profile, "default"))
-        value = ini_get(&p->config, profile, key, NULL);
+        value = ini_get(&p->config.ini, profile, key, NULL);
     return or_null(value);
 }
 
 const char *aws_profile_get_credentials(const struct aws_profiles *p, const char *profile,
                                         const char *key)
 {
-    return or_null(ini_get(&p->credentials, profile, key, NULL));
+    return or_null(ini_get(&p->credentials.ini, profile, key, NULL));
 }
 
 const char *aws_profile_get(const struct aws_profiles *p, const char *profile, const char *key)
@@ -118,6 +117,7 @@ bool aws_profile_exists(const struct aws_profiles *p, const char *profile)
 {
     AUTO_FREE char *section = xasprintf("profile %s", profile);
 
-    return ini_has_section(&p->config, section) || ini_has_section(&p->credentials, profile) ||
-           (str_eq(profile, "default") && ini_has_section(&p->config, profile));
+    return ini_has_section(&p->config.ini, section) ||
+           ini_has_section(&p->credentials.ini, profile) ||
+           (str_eq(profile, "default") && ini_has_section(&p->config.ini, profile));
 }

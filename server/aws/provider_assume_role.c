@@ -4,6 +4,7 @@
  * The profiles are walked from the outside in until one has credentials of its own; then the roles
  * are assumed from the inside out.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 struct walk {
     const char *roles[DEPTH_MAX]; /* profiles whose role is assumed, the outermost first */
     size_t count;
+    const char *next;              /* to visit; NULL at the end */
     const char *source;            /* profile with the first credentials, or NULL */
     const char *credential_source; /* or this */
 };
@@ -45,13 +47,13 @@ static bool was_visited(const struct walk *w, const char *profile)
 
 /* One profile of the walk: notes its role and finds where its credentials come from; *next is NULL
  * at the end. */
-static enum err_code visit(const struct aws_settings *s, const char *profile, struct walk *w,
-                           const char **next, struct err *e) // NOLINT(readability-function-size)
+static enum err_code visit(const struct aws_settings *s, struct walk *w, struct err *e)
 {
+    const char *profile = w->next;
     const char *source = get(s, profile, "source_profile");
     const char *credential_source = get(s, profile, "credential_source");
 
-    *next = NULL;
+    w->next = NULL;
     if (w->count == DEPTH_MAX)
         return err_set(e, ERR_AUTH, "The profile '%.60s' chains more than %d roles.", w->roles[0],
                        DEPTH_MAX);
@@ -82,7 +84,7 @@ static enum err_code visit(const struct aws_settings *s, const char *profile, st
     if (has_keys(s, source) || !is_role_profile(s, source))
         w->source = source;
     else
-        *next = source;
+        w->next = source;
     return OK;
 }
 
@@ -96,13 +98,15 @@ static enum err_code load_credential_source(const struct aws_settings *s, const 
                     { "Ec2InstanceMetadata", aws_provider_imds },
                     { "EcsContainer", aws_provider_container } };
     struct aws_settings from_outside = *s; /* an explicit profile does not hide what it names */
+    struct aws_ask ask = { &from_outside, s->profile };
     bool is_found = false;
 
+    assert(name);
     from_outside.is_profile_explicit = false;
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
         if (strcasecmp(sources[i].name, name) != 0)
             continue;
-        TRY(sources[i].load(&from_outside, s->profile, out, &is_found, e));
+        TRY(sources[i].load(&ask, out, &is_found, e));
         if (is_found)
             return OK;
         return err_set(e, ERR_AUTH, "The credential_source %s has no credentials.", name);
@@ -122,7 +126,7 @@ static enum err_code assume(const struct aws_settings *s, const char *profile,
     const char *session = get(s, profile, "role_session_name");
     const char *external_id = get(s, profile, "external_id");
     const char *duration = get(s, profile, "duration_seconds");
-    struct aws_form form = { 0 };
+    struct aws_form form = { .by = credentials };
     char name[64];
 
     (void) snprintf(name, sizeof name, "steward-%" PRId64, s->src->now_ms(s->src->context) / 1000);
@@ -134,24 +138,26 @@ static enum err_code assume(const struct aws_settings *s, const char *profile,
         aws_form_add(&form, "ExternalId", external_id);
     if (duration)
         aws_form_add(&form, "DurationSeconds", duration);
-    TRY(aws_sts_credentials(s, &form, credentials, &role, e));
+    TRY(aws_sts_credentials(s, &form, &role, e));
     aws_credentials_done(credentials);
     *credentials = role;
     role = (struct aws_credentials){ 0 };
     return OK;
 }
 
-enum err_code aws_provider_assume_role(const struct aws_settings *s, const char *profile,
-                                       struct aws_credentials *out, bool *is_found, struct err *e)
+enum err_code aws_provider_assume_role(const struct aws_ask *ask, struct aws_credentials *out,
+                                       bool *is_found, struct err *e)
 {
+    const struct aws_settings *s = ask->settings;
+    const char *profile = ask->profile;
     AUTO_CREDENTIALS struct aws_credentials credentials = { 0 };
-    struct walk w = { 0 };
+    struct walk w = { .next = profile };
 
     if (!is_role_profile(s, profile))
         return OK;
     *is_found = true;
-    for (const char *at = profile; at;)
-        TRY(visit(s, at, &w, &at, e));
+    while (w.next)
+        TRY(visit(s, &w, e));
     if (w.source)
         TRY(aws_chain_load_profile(s, w.source, &credentials, e));
     else

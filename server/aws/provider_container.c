@@ -93,9 +93,10 @@ static enum err_code fetch(const struct aws_settings *s, const struct aws_http_r
     return rc;
 }
 
-enum err_code aws_provider_container(const struct aws_settings *s, const char *profile,
-                                     struct aws_credentials *out, bool *is_found, struct err *e)
+enum err_code aws_provider_container(const struct aws_ask *ask, struct aws_credentials *out,
+                                     bool *is_found, struct err *e)
 {
+    const struct aws_settings *s = ask->settings;
     static const struct aws_json_names names = { "AccessKeyId", "SecretAccessKey", "Token",
                                                  "Expiration" };
     const char *relative = aws_env(s, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
@@ -110,7 +111,6 @@ enum err_code aws_provider_container(const struct aws_settings *s, const char *p
                                    .timeout_ms = CONTAINER_TIMEOUT_MS,
                                    .ca_bundle = s->ca_bundle };
 
-    (void) profile;
     if (!relative && !full)
         return OK;
     *is_found = true;

@@ -4,16 +4,16 @@
 #include "aws_private.h"
 #include "steward/clock.h"
 
-enum err_code aws_provider_env(const struct aws_settings *s, const char *profile,
-                               struct aws_credentials *out, bool *is_found, struct err *e)
+enum err_code aws_provider_env(const struct aws_ask *ask, struct aws_credentials *out,
+                               bool *is_found, struct err *e)
 {
+    const struct aws_settings *s = ask->settings;
     const char *access = aws_env(s, "AWS_ACCESS_KEY_ID");
     const char *secret = aws_env(s, "AWS_SECRET_ACCESS_KEY");
     const char *token = aws_env(s, "AWS_SESSION_TOKEN");
     const char *expiration = aws_env(s, "AWS_CREDENTIAL_EXPIRATION");
     int64_t expires_ms = 0;
 
-    (void) profile;
     if (s->is_profile_explicit || !access)
         return OK;
     if (!secret)

@@ -6,7 +6,7 @@
  * out (nearly) expired, while it cannot renew them, stay in use for a while: the services go on
  * accepting them.
  */
-#include <ctype.h>
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,8 +15,8 @@
 #include "steward/json.h"
 
 #define TOKEN_TTL_S    "21600"
-#define EXTENSION_MS   (15 * 60000)
-#define NEARLY_DONE_MS (15 * 60000)
+#define EXTENSION_MS   (15 * 60000L)
+#define NEARLY_DONE_MS (15 * 60000L)
 
 struct imds {
     struct aws_sources *src;
@@ -25,16 +25,16 @@ struct imds {
     char *token; /* owned */
 };
 
-static enum err_code request(struct imds *m, const char *method, const char *path,
-                             struct aws_http_reply *reply,
-                             struct err *e) // NOLINT(readability-function-size)
+/* Without a token it is the request for one. */
+static enum err_code request(struct imds *m, const char *path, struct aws_http_reply *reply,
+                             struct err *e)
 {
     AUTO_FREE char *url = xasprintf("%s/%s", m->base, path);
-    bool is_token = str_eq(method, "PUT");
+    bool is_token = !m->token;
     struct sigv4_header header = { is_token ? "x-aws-ec2-metadata-token-ttl-seconds"
                                             : "x-aws-ec2-metadata-token",
                                    is_token ? TOKEN_TTL_S : m->token };
-    struct aws_http_request rq = { .method = method,
+    struct aws_http_request rq = { .method = is_token ? "PUT" : "GET",
                                    .url = url,
                                    .headers = &header,
                                    .n_headers = 1,
@@ -54,7 +54,7 @@ static enum err_code get_token(struct imds *m, struct err *e)
 {
     AUTO_REPLY struct aws_http_reply reply = { 0 };
 
-    TRY(request(m, "PUT", "latest/api/token", &reply, e));
+    TRY(request(m, "latest/api/token", &reply, e));
     if (reply.status != 200 || reply.body.length == 0 || strpbrk(reply.body.data, "\r\n"))
         return err_set(e, ERR_UNAVAILABLE,
                        "The instance metadata service gave no session token (status %d); in a "
@@ -68,7 +68,7 @@ static enum err_code get_text(struct imds *m, const char *path, char **out, stru
 {
     AUTO_REPLY struct aws_http_reply reply = { 0 };
 
-    TRY(request(m, "GET", path, &reply, e));
+    TRY(request(m, path, &reply, e));
     if (reply.status == 404)
         return err_set(e, ERR_NOT_FOUND, "The instance metadata service has no %.100s.", path);
     if (reply.status != 200)
@@ -121,6 +121,7 @@ bool aws_imds_region(struct aws_sources *src, const char *config_endpoint, char 
     if (get_token(&m, &ignored) != OK ||
         get_text(&m, "latest/meta-data/placement/availability-zone", &zone, &ignored) != OK)
         return false;
+    assert(zone);
     n = strcspn(zone, " \r\n");
     if (n < 2)
         return false;
@@ -146,6 +147,7 @@ static enum err_code load_role(struct imds *m, const char *role, struct aws_cred
     AUTO_JSON json_t *answer = NULL;
 
     TRY(get_text(m, path, &text, e));
+    assert(text);
     if (json_parse(text, strlen(text), &answer, NULL, e) != OK)
         return err_set(e, ERR_UNAVAILABLE,
                        "The instance metadata service did not answer with JSON.");
@@ -159,15 +161,15 @@ static enum err_code load_role(struct imds *m, const char *role, struct aws_cred
     return OK;
 }
 
-enum err_code aws_provider_imds(const struct aws_settings *s, const char *profile,
-                                struct aws_credentials *out, bool *is_found, struct err *e)
+enum err_code aws_provider_imds(const struct aws_ask *ask, struct aws_credentials *out,
+                                bool *is_found, struct err *e)
 {
+    const struct aws_settings *s = ask->settings;
     const char *disabled = aws_env(s, "AWS_EC2_METADATA_DISABLED");
     __attribute__((cleanup(imds_done))) struct imds m;
     AUTO_FREE char *role = NULL;
     enum err_code rc;
 
-    (void) profile;
     if (disabled && strcasecmp(disabled, "true") == 0)
         return OK;
     imds_init(&m, s->src,
@@ -186,6 +188,7 @@ enum err_code aws_provider_imds(const struct aws_settings *s, const char *profil
     if (rc == ERR_NOT_FOUND)
         return OK; /* an instance without a role */
     TRY(rc);
+    assert(role);
     role[strcspn(role, "\r\n")] = '\0';
     if (!*role || strpbrk(role, "/?#% "))
         return err_set(e, ERR_UNAVAILABLE, "The instance metadata service named no usable role.");

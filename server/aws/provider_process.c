@@ -9,6 +9,13 @@
 
 #define WORDS_MAX 64
 
+static char next_quote(char quote, char c)
+{
+    if (quote)
+        return '\0';
+    return c;
+}
+
 /* Splits like a shell does words: quotes and backslashes, no expansion. False on an open quote or
  * too many words. */
 static bool split_words(const char *text, struct arena *arena, char *words[WORDS_MAX + 1])
@@ -27,7 +34,7 @@ static bool split_words(const char *text, struct arena *arena, char *words[WORDS
         word = to = arena_alloc(arena, strlen(s) + 1);
         for (; *s && (quote || !isspace((unsigned char) *s)); s++) {
             if (quote ? *s == quote : *s == '"' || *s == '\'') {
-                quote = quote ? '\0' : *s;
+                quote = next_quote(quote, *s);
             } else if (*s == '\\' && s[1] && quote != '\'') {
                 s++;
                 *to++ = *s;
@@ -61,9 +68,11 @@ static enum err_code read_answer(const struct aws_output *output, const char *pr
     return aws_credentials_from_json(answer, &names, out, e);
 }
 
-enum err_code aws_provider_process(const struct aws_settings *s, const char *profile,
-                                   struct aws_credentials *out, bool *is_found, struct err *e)
+enum err_code aws_provider_process(const struct aws_ask *ask, struct aws_credentials *out,
+                                   bool *is_found, struct err *e)
 {
+    const struct aws_settings *s = ask->settings;
+    const char *profile = ask->profile;
     const char *command = aws_profile_get(&s->profiles, profile, "credential_process");
     AUTO_ARENA struct arena arena = { 0 };
     AUTO_OUTPUT struct aws_output output = { 0 };

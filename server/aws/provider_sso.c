@@ -4,7 +4,7 @@
  *
  * Read-only: an expired token is an error that names the command; a server does not open a browser.
  */
-#include <ctype.h>
+#include <assert.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -14,13 +14,14 @@
 
 struct sso {
     const char *account, *role, *session, *start_url, *region;
+    char *token; /* owned */
 };
 
 static const char *session_get(const struct aws_settings *s, const char *session, const char *key)
 {
     AUTO_FREE char *section = xasprintf("sso-session %s", session);
 
-    return ini_get(&s->profiles.config, section, key, NULL);
+    return ini_get(&s->profiles.config.ini, section, key, NULL);
 }
 
 static enum err_code read_settings(const struct aws_settings *s, const char *profile,
@@ -46,8 +47,7 @@ static enum err_code read_settings(const struct aws_settings *s, const char *pro
     return OK;
 }
 
-static enum err_code read_token(const struct aws_settings *s, const struct sso *sso, char **token,
-                                struct err *e)
+static enum err_code read_token(const struct aws_settings *s, struct sso *sso, struct err *e)
 {
     const char *key = sso->session ? sso->session : sso->start_url;
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -56,6 +56,7 @@ static enum err_code read_token(const struct aws_settings *s, const struct sso *
     AUTO_FILE struct aws_file file = { 0 };
     AUTO_FREE char *path = NULL;
     AUTO_JSON json_t *cache = NULL;
+    const char *token;
     int64_t expires_ms;
 
     if (!EVP_Digest(key, strlen(key), digest, &digest_n, EVP_sha1(), NULL))
@@ -71,17 +72,18 @@ static enum err_code read_token(const struct aws_settings *s, const struct sso *
         expires_ms <= s->src->now_ms(s->src->context))
         return err_set(e, ERR_AUTH,
                        "The SSO session has expired: run `aws sso login` for this profile.");
-    *token = xstrdup(json_text(cache, "accessToken"));
+    token = json_text(cache, "accessToken");
+    assert(token);
+    sso->token = xstrdup(token);
     return OK;
 }
 
-static enum err_code fetch(const struct aws_settings *s, const struct sso *sso, const char *token,
-                           struct aws_credentials *out,
-                           struct err *e) // NOLINT(readability-function-size)
+static enum err_code fetch(const struct aws_settings *s, const struct sso *sso,
+                           struct aws_credentials *out, struct err *e)
 {
     static const struct aws_json_names names = { "accessKeyId", "secretAccessKey", "sessionToken",
                                                  "expiration" };
-    struct sigv4_header header = { "x-amz-sso_bearer_token", token };
+    struct sigv4_header header = { "x-amz-sso_bearer_token", sso->token };
     const char *suffix = aws_partition_of(sso->region)->dns_suffix;
     AUTO_BUF struct buf url = { 0 };
     AUTO_REPLY struct aws_http_reply reply = { 0 };
@@ -108,17 +110,22 @@ static enum err_code fetch(const struct aws_settings *s, const struct sso *sso, 
     return aws_credentials_from_json(json_object_get(answer, "roleCredentials"), &names, out, e);
 }
 
-enum err_code aws_provider_sso(const struct aws_settings *s, const char *profile,
-                               struct aws_credentials *out, bool *is_found, struct err *e)
+enum err_code aws_provider_sso(const struct aws_ask *ask, struct aws_credentials *out,
+                               bool *is_found, struct err *e)
 {
+    const struct aws_settings *s = ask->settings;
+    const char *profile = ask->profile;
     struct sso sso = { .account = aws_profile_get(&s->profiles, profile, "sso_account_id"),
                        .role = aws_profile_get(&s->profiles, profile, "sso_role_name") };
-    AUTO_FREE char *token = NULL;
+    enum err_code rc;
 
     if (!sso.account && !sso.role)
         return OK;
     *is_found = true;
     TRY(read_settings(s, profile, &sso, e));
-    TRY(read_token(s, &sso, &token, e));
-    return fetch(s, &sso, token, out, e);
+    rc = read_token(s, &sso, e);
+    if (rc == OK)
+        rc = fetch(s, &sso, out, e);
+    free(sso.token);
+    return rc;
 }

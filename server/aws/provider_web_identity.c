@@ -23,9 +23,11 @@ static const char *setting(const struct aws_settings *s, const char *profile, co
     return value ? value : aws_profile_get(&s->profiles, profile, key);
 }
 
-enum err_code aws_provider_web_identity(const struct aws_settings *s, const char *profile,
-                                        struct aws_credentials *out, bool *is_found, struct err *e)
+enum err_code aws_provider_web_identity(const struct aws_ask *ask, struct aws_credentials *out,
+                                        bool *is_found, struct err *e)
 {
+    const struct aws_settings *s = ask->settings;
+    const char *profile = ask->profile;
     const char *path =
         setting(s, profile, "AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file");
     const char *role = setting(s, profile, "AWS_ROLE_ARN", "role_arn");
@@ -52,5 +54,5 @@ enum err_code aws_provider_web_identity(const struct aws_settings *s, const char
     aws_form_add(&form, "RoleArn", role);
     aws_form_add(&form, "RoleSessionName", session ? session : name);
     aws_form_add(&form, "WebIdentityToken", file.text);
-    return aws_sts_credentials(s, &form, NULL, out, e);
+    return aws_sts_credentials(s, &form, out, e);
 }

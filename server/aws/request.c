@@ -77,8 +77,8 @@ static enum err_code build_body(const struct aws_call *call, const char **path, 
 }
 
 /* Host, path and URL from the endpoint (with its base path) and the operation's path. */
-static char *build_url(const struct aws_session *s, const struct aws_call *call, const char *path,
-                       struct aws_wire *w)
+static void build_url(const struct aws_session *s, const struct aws_call *call, const char *path,
+                      struct aws_wire *w)
 {
     const char *endpoint = s->settings.endpoints[call->service];
     const char *host = strstr(endpoint, "://") + 3;
@@ -89,7 +89,7 @@ static char *build_url(const struct aws_session *s, const struct aws_call *call,
     w->url = arena_printf(&w->arena, "%.*s%s%s%s", (int) (host + host_n - endpoint), endpoint, full,
                           has_query ? "?" : "", has_query ? call->query : "");
     add_header(w, "Host", arena_strndup(&w->arena, host, host_n));
-    return full;
+    w->path = full;
 }
 
 static void add_typed_headers(const struct aws_call *call, struct aws_wire *w)
@@ -115,9 +115,10 @@ static void add_typed_headers(const struct aws_call *call, struct aws_wire *w)
     }
 }
 
-static void add_unsigned_headers(const struct aws_call *call, const struct aws_attempt *attempt,
-                                 struct aws_wire *w)
+static void add_unsigned_headers(const struct aws_call *call, struct aws_wire *w)
 {
+    const struct aws_attempt *attempt = &w->attempt;
+
     add_header(w, "amz-sdk-invocation-id", arena_strdup(&w->arena, attempt->invocation_id));
     add_header(w, "amz-sdk-request",
                arena_printf(&w->arena, "attempt=%d; max=%d", attempt->number, attempt->max));
@@ -126,9 +127,8 @@ static void add_unsigned_headers(const struct aws_call *call, const struct aws_a
         add_header(w, "Range", arena_printf(&w->arena, "bytes=0-%" PRIu64, call->first_bytes - 1));
 }
 
-static void sign(const struct aws_session *s, const struct aws_call *call, const char *path,
-                 struct aws_wire *w,
-                 const struct aws_credentials *keys) // NOLINT(readability-function-size)
+static void sign(const struct aws_session *s, const struct aws_call *call,
+                 const struct aws_credentials *keys, struct aws_wire *w)
 {
     bool is_s3 = aws_services[call->service].protocol == AWS_PROTOCOL_S3;
     struct sigv4_scope scope = { s->settings.region, aws_services[call->service].signing_name,
@@ -152,7 +152,7 @@ static void sign(const struct aws_session *s, const struct aws_call *call, const
         add_header(w, "X-Amz-Content-Sha256", arena_strdup(&w->arena, hash));
     }
     rq = (struct sigv4_request){ .method = w->method,
-                                 .path = path,
+                                 .path = w->path,
                                  .query = call->query ? call->query : "",
                                  .headers = w->headers,
                                  .n_headers = w->n_headers,
@@ -164,16 +164,16 @@ static void sign(const struct aws_session *s, const struct aws_call *call, const
 }
 
 enum err_code aws_wire_build(struct aws_session *s, const struct aws_call *call,
-                             const struct aws_attempt *attempt, struct aws_wire *out, struct err *e)
+                             struct aws_wire *out, struct err *e)
 {
     AUTO_CREDENTIALS struct aws_credentials keys = { 0 };
     const char *path;
-    char *full;
     enum err_code rc;
 
-    _Static_assert(sizeof out->headers / sizeof out->headers[0] == HEADERS_ROOM, "room");
+    _Static_assert(ARRAY_LEN(out->headers) == HEADERS_ROOM, "one size");
     _Static_assert(HEADERS_ROOM >= 6 + UNSIGNED_ROOM, "every header fits");
-    *out = (struct aws_wire){ .method = call->method ? call->method : "POST" };
+    *out = (struct aws_wire){ .attempt = out->attempt,
+                              .method = call->method ? call->method : "POST" };
     rc = build_body(call, &path, out, e);
     if (rc == OK)
         rc = aws_cache_get(s, &keys, e);
@@ -181,10 +181,10 @@ enum err_code aws_wire_build(struct aws_session *s, const struct aws_call *call,
         aws_wire_done(out);
         return rc;
     }
-    full = build_url(s, call, path, out);
+    build_url(s, call, path, out);
     add_typed_headers(call, out);
-    sign(s, call, full, out, &keys);
-    add_unsigned_headers(call, attempt, out);
+    sign(s, call, &keys, out);
+    add_unsigned_headers(call, out);
     return OK;
 }
 

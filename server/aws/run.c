@@ -10,7 +10,7 @@
 
 #define BACKOFF_BASE_MS 1000
 #define BACKOFF_MAX_MS  20000
-#define SKEW_MS         (4 * 60000)
+#define SKEW_MS         (4 * 60000L)
 
 void aws_call_init(struct aws_call *call, enum aws_service service, const char *operation,
                    json_t *request)

@@ -115,9 +115,9 @@ static void XMLCALL on_text(void *user, const XML_Char *text, int n)
     buf_add(&p->text, text, (size_t) n);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the signature is expat's
 static void XMLCALL on_doctype(void *user, const XML_Char *name, const XML_Char *system_id,
-                               const XML_Char *public_id,
-                               int has_subset) // NOLINT(readability-function-size): expat's
+                               const XML_Char *public_id, int has_subset)
 {
     (void) name;
     (void) system_id;

@@ -46,7 +46,7 @@ static enum err_code resolve_profile(const struct aws_options *o, struct aws_set
     if (named && !aws_profile_exists(&s->profiles, named))
         return err_set(e, ERR_INVALID,
                        "The config profile (%.60s) could not be found in %.80s or %.80s.", named,
-                       s->profiles.config_path, s->profiles.credentials_path);
+                       s->profiles.config.path, s->profiles.credentials.path);
     return OK;
 }
 
@@ -100,7 +100,7 @@ static const char *configured_endpoint(const struct aws_settings *s, enum aws_se
         AUTO_FREE char *section = xasprintf("services %s", services);
 
         (void) snprintf(from, size, "[services %.40s] %s", services, lower);
-        value = ini_get(&s->profiles.config, section, lower, "endpoint_url");
+        value = ini_get(&s->profiles.config.ini, section, lower, "endpoint_url");
         if (!str_is_empty(value))
             return value;
     }
@@ -113,11 +113,11 @@ static enum err_code check_services_section(const struct aws_settings *s, struct
     const char *services = aws_profile_get_config(&s->profiles, s->profile, "services");
     AUTO_FREE char *section = xasprintf("services %s", services ? services : "");
 
-    if (services && !ini_has_section(&s->profiles.config, section))
+    if (services && !ini_has_section(&s->profiles.config.ini, section))
         return err_set(e, ERR_INVALID,
                        "The profile '%.60s' names the section [services %.60s], which is not in "
                        "%.80s.",
-                       s->profile, services, s->profiles.config_path);
+                       s->profile, services, s->profiles.config.path);
     return OK;
 }
 

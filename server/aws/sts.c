@@ -45,9 +45,9 @@ static void target_done(struct target *t)
 }
 
 static enum err_code post(const struct aws_settings *s, const struct aws_form *form,
-                          const struct aws_credentials *by, struct aws_http_reply *reply,
-                          struct err *e) // NOLINT(readability-function-size)
+                          struct aws_http_reply *reply, struct err *e)
 {
+    const struct aws_credentials *by = form->by;
     __attribute__((cleanup(target_done))) struct target target;
     AUTO_BUF struct buf authorization = { 0 };
     int64_t now_s = s->src->now_ms(s->src->context) / 1000;
@@ -106,15 +106,14 @@ static enum err_code read_reply(const struct aws_http_reply *reply, struct aws_c
 }
 
 enum err_code aws_sts_credentials(const struct aws_settings *s, struct aws_form *form,
-                                  const struct aws_credentials *by, struct aws_credentials *out,
-                                  struct err *e) // NOLINT(readability-function-size)
+                                  struct aws_credentials *out, struct err *e)
 {
     enum err_code rc = OK;
 
     for (int attempt = 1; attempt <= STS_ATTEMPTS; attempt++) {
         AUTO_REPLY struct aws_http_reply reply = { 0 };
 
-        rc = post(s, form, by, &reply, e);
+        rc = post(s, form, &reply, e);
         if (rc == OK)
             rc = read_reply(&reply, out, e);
         if (rc != ERR_UNAVAILABLE)

@@ -33,8 +33,8 @@ struct aws_transfer {
 };
 
 /* The last moment before the first byte. */
-static int on_ready(void *user, char *remote, char *local, int remote_port,
-                    int local_port) // NOLINT(readability-function-size): libcurl's
+// NOLINTNEXTLINE(readability-function-size): the signature is libcurl's
+static int on_ready(void *user, char *remote, char *local, int remote_port, int local_port)
 {
     struct aws_transfer *t = user;
 
@@ -295,9 +295,9 @@ void aws_transfer_free(struct aws_transfer *t)
 struct aws_transfer *aws_transfer_prepare(struct aws_session *s, struct aws_call *call,
                                           const struct aws_attempt *attempt)
 {
-    struct aws_wire wire;
+    struct aws_wire wire = { .attempt = *attempt };
     struct err e = { 0 };
-    enum err_code rc = aws_wire_build(s, call, attempt, &wire, &e);
+    enum err_code rc = aws_wire_build(s, call, &wire, &e);
 
     if (rc == OK)
         return aws_transfer_new(s, call, &wire);

@@ -22,7 +22,7 @@ static void decode_lenient(const char *s, size_t n, bool plus_is_space, struct b
         if (s[i] == '%' && i + 2 < n && uri_decode(out, s + i, 3, false)) {
             i += 3;
         } else {
-            buf_addc(out, plus_is_space && s[i] == '+' ? ' ' : s[i]);
+            buf_add(out, plus_is_space && s[i] == '+' ? " " : s + i, 1);
             i++;
         }
     }
