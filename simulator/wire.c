@@ -367,6 +367,8 @@ static enum sigv4_verdict verify(struct wire *w, struct http_request *rq,
     http_headers(rq, add_header, &headers);
     signed_request.headers = headers.items;
     signed_request.n_headers = headers.count;
+    if (s3_is_request(rq)) /* s3_handle() holds the body against it, with an error of its own */
+        signed_request.payload_hash = http_header(rq, "x-amz-content-sha256");
     return sigv4_verify(&signed_request, lookup, w, clock_wall_ms() / 1000,
                         w->signature_window_ms / 1000, who);
 }
