@@ -10,13 +10,15 @@
 #include "steward/configs_store.h"
 #include "steward/str.h"
 
+/* SQL has its own layout. */
+/* clang-format off */
 static const struct db_stmt config_current = {
     "api_config_current",
     "SELECT c.version, v.sha256, c.sync,"
-    " (SELECT r.state FROM runs r WHERE r.config = c.name AND r.kind = 'apply' ORDER BY r.id DESC "
-    "LIMIT 1),"
-    " v.document::text FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = "
-    "c.version"
+    " (SELECT r.state FROM runs r WHERE r.config = c.name AND r.kind = 'apply' ORDER BY r.id"
+    " DESC LIMIT 1),"
+    " v.document::text FROM configs c JOIN config_versions v ON v.config = c.name AND v.version"
+    " = c.version"
     " WHERE c.name = $1",
     1
 };
@@ -25,88 +27,92 @@ static const struct db_stmt clock_now = {
 };
 
 /* A schema of equal content may serve several configs: schemas belong to the account, not to a
- * dataset group. */
-#define IS_FOREIGN                                                                  \
-    "r.config IS NOT NULL AND r.config <> $1"                                       \
-    " AND NOT (r.kind = 'schema' AND r.desired IS NOT NULL AND r.desired::jsonb = " \
-    "w.desired::jsonb)"
+   dataset group. */
+#define IS_FOREIGN                                                                            \
+    "r.config IS NOT NULL AND r.config <> $1 AND NOT (r.kind = 'schema'"                      \
+    " AND r.desired IS NOT NULL AND r.desired::jsonb = w.desired::jsonb)"
 #define WANTED "json_to_recordset($2::json) AS w(key text, kind text, name text, desired json)"
 static const struct db_stmt resources_foreign = {
     "api_resources_foreign",
-    "SELECT r.key, r.config FROM " WANTED " JOIN resources r ON r.key = w.key WHERE " IS_FOREIGN, 2
+    "SELECT r.key, r.config FROM " WANTED " JOIN resources r ON r.key = w.key WHERE"
+    " " IS_FOREIGN, 2
 };
 
-static const struct db_stmt config_fence = { "api_config_fence",
-                                             "SELECT CASE WHEN (SELECT version FROM configs WHERE "
-                                             "name = $1 FOR UPDATE) IS DISTINCT FROM $2::bigint"
-                                             " THEN api_fence('ST001', 'the config has moved') END",
-                                             2 };
+static const struct db_stmt config_fence = {
+    "api_config_fence",
+    "SELECT CASE WHEN (SELECT version FROM configs WHERE name = $1 FOR UPDATE) IS DISTINCT FROM"
+    " $2::bigint"
+    " THEN api_fence('ST001', 'the config has moved') END",
+    2
+};
 static const struct db_stmt config_insert = {
     "api_config_insert",
-    "INSERT INTO configs (name, version, sync, sync_reason, sync_message, health, health_reason, "
-    "health_message)"
-    " VALUES ($1, $2::bigint, 'outOfSync', 'neverApplied', 'Version ' || $2 || ' is being "
-    "applied.',"
+    "INSERT INTO configs (name, version, sync, sync_reason, sync_message, health, health_reason,"
+    " health_message)"
+    " VALUES ($1, $2::bigint, 'outOfSync', 'neverApplied', 'Version ' || $2 || ' is being"
+    " applied.',"
     " 'progressing', 'applying', 'The first apply is under way.')",
     2
 };
 static const struct db_stmt config_update = {
     "api_config_update",
-    "UPDATE configs SET version = $2::bigint, updated_at = now(), sync = 'outOfSync', sync_reason "
-    "= 'newVersion',"
+    "UPDATE configs SET version = $2::bigint, updated_at = now(), sync = 'outOfSync',"
+    " sync_reason = 'newVersion',"
     " sync_message = 'Version ' || $2 || ' is being applied.',"
     " sync_since = CASE WHEN sync = 'outOfSync' THEN sync_since ELSE now() END,"
-    " health = 'progressing', health_reason = 'applying', health_message = 'Version ' || $2 || ' "
-    "is being applied.',"
-    " health_since = CASE WHEN health = 'progressing' THEN health_since ELSE now() END WHERE name "
-    "= $1",
+    " health = 'progressing', health_reason = 'applying', health_message = 'Version ' || $2 || '"
+    " is being applied.',"
+    " health_since = CASE WHEN health = 'progressing' THEN health_since ELSE now() END WHERE"
+    " name = $1",
     2
 };
 static const struct db_stmt version_insert = {
     "api_version_insert",
-    "INSERT INTO config_versions (config, version, document, effective, sha256, message, revision, "
-    "url, created_by)"
+    "INSERT INTO config_versions (config, version, document, effective, sha256, message,"
+    " revision, url, created_by)"
     " VALUES ($1, $2::bigint, $3::json, $4::json, $5, $6, $7, $8, $9)",
     9
 };
-/* The fence counts: a key that another config took between our read and now is not written, and is
- * missed. */
+/* The fence counts: a key that another config took between our read and now is not written, and
+   is missed. */
 static const struct db_stmt resources_want = {
     "api_resources_want",
     "WITH wanted AS (SELECT * FROM " WANTED "),"
     " put AS (INSERT INTO resources AS r (key, config, kind, name, desired)"
     " SELECT key, $1, kind, name, desired FROM wanted ORDER BY key"
-    " ON CONFLICT (key) DO UPDATE SET desired = excluded.desired, config = coalesce(r.config, "
-    "excluded.config)"
-    " WHERE r.config IS NULL OR r.config = excluded.config OR (r.kind = 'schema' AND r.desired IS "
-    "NOT NULL"
+    " ON CONFLICT (key) DO UPDATE SET desired = excluded.desired, config = coalesce(r.config,"
+    " excluded.config)"
+    " WHERE r.config IS NULL OR r.config = excluded.config OR (r.kind = 'schema' AND r.desired"
+    " IS NOT NULL"
     " AND r.desired::jsonb = excluded.desired::jsonb) RETURNING 1)"
     " SELECT CASE WHEN (SELECT count(*) FROM put) <> (SELECT count(*) FROM wanted)"
     " THEN api_fence('ST001', 'a resource belongs to another config now') END",
     2
 };
 /* What the new version no longer asks for: forgotten when nothing lives there, else kept as
- * unmanaged. */
+   unmanaged. */
 static const struct db_stmt resources_drop = {
     "api_resources_drop",
-    "WITH forgotten AS (DELETE FROM resources WHERE config = $1 AND arn IS NULL AND NOT key = ANY "
-    "($2::text[]))"
-    " UPDATE resources SET desired = NULL WHERE config = $1 AND arn IS NOT NULL AND NOT key = ANY "
-    "($2::text[])"
+    "WITH forgotten AS (DELETE FROM resources WHERE config = $1 AND arn IS NULL AND NOT key ="
+    " ANY ($2::text[]))"
+    " UPDATE resources SET desired = NULL WHERE config = $1 AND arn IS NOT NULL AND NOT key ="
+    " ANY ($2::text[])"
     " AND desired IS NOT NULL",
     2
 };
 /* Transaction-local, so that the statement that keeps the answer for an idempotency key finds it.
- */
+   */
 static const struct db_stmt write_answer = {
     "api_config_answer",
     "SELECT set_config('steward.answer', json_build_object("
     "'config', (SELECT json_build_object(" SQL_CONFIG_MEMBERS ", 'document', v.document)"
-    " FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = c.version WHERE "
-    "c.name = $1),"
-    " 'run', (SELECT " SQL_RUN " FROM runs r WHERE r.id = $2), 'warnings', $3::json)::text, true)",
+    " FROM configs c JOIN config_versions v ON v.config = c.name AND v.version = c.version WHERE"
+    " c.name = $1),"
+    " 'run', (SELECT " SQL_RUN " FROM runs r WHERE r.id = $2), 'warnings', $3::json)::text,"
+    " true)",
     3
 };
+/* clang-format on */
 
 void configs_store_current(const char *name, struct db_op *op)
 {

@@ -4,6 +4,8 @@
 #include "shapes.h"
 #include "steward/events_store.h"
 
+/* SQL has its own layout. */
+/* clang-format off */
 static const struct db_stmt events_bounds = {
     "api_events_bounds",
     "SELECT (SELECT last_seq FROM event_counter), (SELECT min(seq) FROM events)", 0
@@ -15,9 +17,9 @@ static const struct db_stmt events_feed = {
     2
 };
 
-#define EVENTS_FILTER                                                                            \
-    " ($1::text IS NULL OR ev.type LIKE ANY ($1::text[])) AND ($2::text IS NULL OR ev.config = " \
-    "$2)"                                                                                        \
+#define EVENTS_FILTER                                                                              \
+    " ($1::text IS NULL OR ev.type LIKE ANY ($1::text[])) AND ($2::text IS NULL OR ev.config =" \
+    " $2)" \
     " AND ($3::text IS NULL OR ev.run_id = $3)"
 static const struct db_stmt events_after = {
     "api_events_after",
@@ -32,6 +34,7 @@ static const struct db_stmt events_newest = {
     " ORDER BY ev.seq DESC LIMIT $5::int",
     5
 };
+/* clang-format on */
 
 void events_store_bounds(struct db_op *op)
 {

@@ -10,12 +10,14 @@
 #include "steward/run_store.h"
 #include "steward/runs_store.h"
 
+/* SQL has its own layout. */
+/* clang-format off */
 /* Lock order: the run first. The fence: a run that is over, or already being cancelled, is read
- * again. */
+   again. */
 static const struct db_stmt cancel_run = {
     "api_cancel_run",
-    "WITH hit AS (UPDATE runs SET cancel_requested_at = clock_timestamp(), reason = $2, updated_at "
-    "= now(),"
+    "WITH hit AS (UPDATE runs SET cancel_requested_at = clock_timestamp(), reason = $2,"
+    " updated_at = now(),"
     " state = CASE WHEN state = 'queued' THEN 'cancelled'::run_state ELSE 'cancelling' END,"
     " finished_at = CASE WHEN state = 'queued' THEN clock_timestamp() END"
     " WHERE id = $1 AND state IN ('queued', 'running') RETURNING id)"
@@ -25,37 +27,40 @@ static const struct db_stmt cancel_run = {
 };
 static const struct db_stmt cancel_steps = {
     "api_cancel_steps",
-    "UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), reason = $2, wake_at = "
-    "'infinity',"
+    "UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), reason = $2, wake_at"
+    " = 'infinity',"
     " lease_owner = NULL WHERE run_id = $1 AND state IN ('blocked', 'ready', 'waiting')"
     " AND intent_state <> 'maybe_sent'",
     2
 };
-/* What is left waits for the engine, which is asked to look now (a leased step is being looked at).
- */
-static const struct db_stmt cancel_rest = { "api_cancel_rest",
-                                            "UPDATE steps SET wake_at = clock_timestamp() WHERE "
-                                            "run_id = $1 AND state IN ('ready', 'waiting')"
-                                            " AND lease_owner IS NULL",
-                                            1 };
+/* What is left waits for the engine, which is asked to look now (a leased step is being looked
+   at). */
+static const struct db_stmt cancel_rest = {
+    "api_cancel_rest",
+    "UPDATE steps SET wake_at = clock_timestamp() WHERE run_id = $1 AND state IN ('ready',"
+    " 'waiting')"
+    " AND lease_owner IS NULL",
+    1
+};
 /* A run that had not begun is over with this transaction; a running one is ended by the engine,
- * which frees its claims. */
+   which frees its claims. */
 static const struct db_stmt cancel_roll_up = {
     "api_cancel_roll_up",
     "WITH over AS (UPDATE runs SET open_steps = 0 WHERE id = $1 AND state = 'cancelled'"
     " RETURNING id, config, kind),"
-    " told AS (UPDATE configs c SET health = CASE WHEN observed_version IS NULL THEN 'missing' "
-    "ELSE 'degraded' END,"
+    " told AS (UPDATE configs c SET health = CASE WHEN observed_version IS NULL THEN 'missing'"
+    " ELSE 'degraded' END,"
     " health_reason = 'runCancelled', health_message = 'The last apply was cancelled.',"
-    " health_since = clock_timestamp(), sync = 'unknown', sync_reason = 'runCancelled', sync_since "
-    "= clock_timestamp()"
+    " health_since = clock_timestamp(), sync = 'unknown', sync_reason = 'runCancelled',"
+    " sync_since = clock_timestamp()"
     " FROM over WHERE c.name = over.config AND over.kind = 'apply')"
     " INSERT INTO events (id, type, subject, config, run_id, data)"
-    " SELECT $2, 'run.cancelled', 'runs/' || id, config, id, jsonb_build_object('kind', kind, "
-    "'reason', $3::text)"
+    " SELECT $2, 'run.cancelled', 'runs/' || id, config, id, jsonb_build_object('kind', kind,"
+    " 'reason', $3::text)"
     " FROM over",
     3
 };
+/* clang-format on */
 
 size_t runs_store_cancel(struct arena *arena, const char *id, const char *reason, struct db_op *ops)
 {

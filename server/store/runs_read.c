@@ -4,42 +4,46 @@
 #include "shapes.h"
 #include "steward/runs_store.h"
 
+/* SQL has its own layout. */
+/* clang-format off */
 static const struct db_stmt run_read = {
     "api_run_read",
     "SELECT json_strip_nulls(json_build_object(" SQL_RUN_MEMBERS
     ", 'steps', (SELECT coalesce(json_agg(" SQL_STEP " ORDER BY s.ordinal), '[]'::json)"
-    " FROM steps s WHERE s.run_id = r.id))), r.finished_at IS NOT NULL FROM runs r WHERE r.id = $1",
+    " FROM steps s WHERE s.run_id = r.id))), r.finished_at IS NOT NULL FROM runs r WHERE r.id ="
+    " $1",
     1
 };
-static const struct db_stmt run_state = { "api_run_state", "SELECT state FROM runs WHERE id = $1",
-                                          1 };
-static const struct db_stmt run_summary = {
-    "api_run_summary", "SELECT r.state, " SQL_RUN " FROM runs r WHERE r.id = $1", 1
+static const struct db_stmt run_state = { "api_run_state", "SELECT state FROM runs WHERE id ="
+    " $1", 1 };
+static const struct db_stmt run_summary = { "api_run_summary",
+                                            "SELECT r.state, " SQL_RUN " FROM runs r WHERE r.id"
+    " = $1", 1 };
+static const struct db_stmt run_answer = {
+    "api_run_answer",
+    "SELECT set_config('steward.answer', (SELECT " SQL_RUN " FROM runs r WHERE r.id = $1)::text,"
+    " true)", 1
 };
-static const struct db_stmt run_answer = { "api_run_answer",
-                                           "SELECT set_config('steward.answer', (SELECT " SQL_RUN
-                                           " FROM runs r WHERE r.id = $1)::text, true)",
-                                           1 };
 
-#define RUNS_FILTER                                                      \
-    " ($1::text IS NULL OR r.id < $1::text)"                             \
+#define RUNS_FILTER                                                                                \
+    " ($1::text IS NULL OR r.id < $1::text)" \
     " AND ($2::text IS NULL OR r.state = ANY ($2::text[]::run_state[]))" \
-    " AND ($3::text IS NULL OR r.kind = ANY ($3::text[]))"               \
-    " AND ($4::text IS NULL OR r.trigger = ANY ($4::text[]))"            \
-    " AND ($5::text IS NULL OR r.schedule_id = $5)"                      \
-    " AND ($6::timestamptz IS NULL OR r.created_at > $6::timestamptz)"   \
+    " AND ($3::text IS NULL OR r.kind = ANY ($3::text[]))" \
+    " AND ($4::text IS NULL OR r.trigger = ANY ($4::text[]))" \
+    " AND ($5::text IS NULL OR r.schedule_id = $5)" \
+    " AND ($6::timestamptz IS NULL OR r.created_at > $6::timestamptz)" \
     " AND ($7::timestamptz IS NULL OR r.created_at < $7::timestamptz)"
 
 /* Two statements, so that the plan of each fits: one walks runs_newest, the other runs_by_config.
- */
+   */
 static const struct db_stmt runs_page = { "api_runs_page",
                                           "SELECT r.id, " SQL_RUN " FROM runs r WHERE" RUNS_FILTER
                                           " ORDER BY r.id DESC LIMIT $8::int",
                                           8 };
-static const struct db_stmt runs_page_newest = { "api_runs_page_newest",
-                                                 "SELECT r.id, " SQL_RUN
-                                                 " FROM runs r ORDER BY r.id DESC LIMIT $1::int",
-                                                 1 };
+static const struct db_stmt runs_page_newest = {
+    "api_runs_page_newest", "SELECT r.id, " SQL_RUN " FROM runs r ORDER BY r.id DESC LIMIT"
+    " $1::int", 1
+};
 static const struct db_stmt runs_page_of_config = {
     "api_runs_page_of_config",
     "SELECT r.id, " SQL_RUN " FROM runs r WHERE r.config = $9 AND" RUNS_FILTER
@@ -49,12 +53,13 @@ static const struct db_stmt runs_page_of_config = {
 static const struct db_stmt open_counts = {
     "api_open_counts",
     "SELECT 'run', state::text, count(*) FROM runs WHERE state = 'queued' GROUP BY 2"
-    " UNION ALL SELECT 'run', state::text, count(*) FROM runs WHERE state IN ('running', "
-    "'cancelling')"
+    " UNION ALL SELECT 'run', state::text, count(*) FROM runs WHERE state IN ('running',"
+    " 'cancelling')"
     " GROUP BY 2 UNION ALL SELECT 'step', state::text, count(*) FROM steps"
     " WHERE state IN ('ready', 'waiting') GROUP BY 2",
     0
 };
+/* clang-format on */
 
 void runs_store_read(const char *id, struct db_op *op)
 {

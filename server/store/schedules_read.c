@@ -4,6 +4,8 @@
 #include "shapes.h"
 #include "steward/schedules_store.h"
 
+/* SQL has its own layout. */
+/* clang-format off */
 static const struct db_stmt schedules_page = {
     "api_schedules_page",
     "SELECT s.id, " SQL_SCHEDULE " FROM schedules s WHERE s.retired_at IS NULL"
@@ -12,40 +14,38 @@ static const struct db_stmt schedules_page = {
     " AND ($4::text IS NULL OR s.id < $4) ORDER BY s.id DESC LIMIT $5::int",
     5
 };
-static const struct db_stmt schedule_read = {
-    "api_schedule_read", "SELECT " SQL_SCHEDULE " FROM schedules s WHERE s.id = $1", 1
-};
+static const struct db_stmt schedule_read = { "api_schedule_read",
+                                              "SELECT " SQL_SCHEDULE " FROM schedules s WHERE"
+    " s.id = $1", 1 };
 static const struct db_stmt schedule_fires = {
     "api_schedule_fires",
-    "SELECT " SQL_AT("f.nominal_at") ", json_strip_nulls(json_build_object('nominalAt', " SQL_AT(
-        "f.nominal_at") ", 'nominalLocal', f.nominal_local, 'fold', f.fold, 'generation', "
-                        "f.generation, 'outcome', f.outcome,"
-                        " 'runId', f.run_id, 'count', f.count, 'fromAt', " SQL_AT(
-                            "f.from_at") ", 'toAt', " SQL_AT("f.to_at") ", 'reason', f.reason, "
-                                                                        "'createdAt', " SQL_AT("f."
-                                                                                               "cre"
-                                                                                               "ate"
-                                                                                               "d_"
-                                                                                               "at") ")) FROM schedule_fires f"
-                                                                                                     " WHERE f.schedule_id = $1 AND ($2::timestamptz IS NULL OR f.nominal_at < $2::timestamptz)"
-                                                                                                     " ORDER BY f.nominal_at DESC LIMIT $3::int",
+    "SELECT " SQL_AT("f.nominal_at") ", json_strip_nulls(json_build_object('nominalAt',"
+    " " SQL_AT("f.nominal_at")
+    ", 'nominalLocal', f.nominal_local, 'fold', f.fold, 'generation', f.generation, 'outcome',"
+    " f.outcome,"
+    " 'runId', f.run_id, 'count', f.count, 'fromAt', " SQL_AT("f.from_at") ", 'toAt',"
+    " " SQL_AT("f.to_at")
+    ", 'reason', f.reason, 'createdAt', " SQL_AT("f.created_at") ")) FROM schedule_fires f"
+    " WHERE f.schedule_id = $1 AND ($2::timestamptz IS NULL OR f.nominal_at < $2::timestamptz)"
+    " ORDER BY f.nominal_at DESC LIMIT $3::int",
     3
 };
 static const struct db_stmt schedule_spec = {
     "api_schedule_spec",
-    "SELECT expression, time_zone, extract(epoch FROM start_at)::bigint, extract(epoch FROM "
-    "end_at)::bigint,"
-    " is_enabled AND retired_at IS NULL, extract(epoch FROM coalesce(next_nominal_at, "
-    "created_at))::bigint,"
+    "SELECT expression, time_zone, extract(epoch FROM start_at)::bigint, extract(epoch FROM"
+    " end_at)::bigint,"
+    " is_enabled AND retired_at IS NULL, extract(epoch FROM coalesce(next_nominal_at,"
+    " created_at))::bigint,"
     " floor(extract(epoch FROM clock_timestamp()))::bigint, config, kind, run_options::text, path"
     " FROM schedules WHERE id = $1",
     1
 };
 static const struct db_stmt schedules_owned = {
     "api_schedules_owned",
-    "SELECT path, id FROM schedules WHERE config = $1 AND path IS NOT NULL AND retired_at IS NULL",
-    1
+    "SELECT path, id FROM schedules WHERE config = $1 AND path IS NOT NULL AND retired_at IS"
+    " NULL", 1
 };
+/* clang-format on */
 
 void schedules_store_page(const struct schedules_filter *f, struct db_op *op)
 {

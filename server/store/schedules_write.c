@@ -10,63 +10,54 @@
 #include "steward/schedules_store.h"
 #include "steward/str.h"
 
-#define SPEC(x)                                                                                   \
-    "(" x ".kind, " x ".run_options::text, " x ".expression, " x ".time_zone, " x ".start_at, " x \
-    ".end_at, " x ".overlap, " x ".catch_up, " x ".starting_deadline_seconds, " x                 \
+/* SQL has its own layout. */
+/* clang-format off */
+#define SPEC(x)                                                                                    \
+    "(" x ".kind, " x ".run_options::text, " x ".expression, " x ".time_zone, " x ".start_at," \
+    " " x \
+    ".end_at, " x ".overlap, " x ".catch_up, " x ".starting_deadline_seconds, " x \
     ".jitter_seconds, " x ".is_enabled)"
 #define IS_CHANGED           SPEC("s") " IS DISTINCT FROM " SPEC("excluded")
 #define IF_CHANGED(new, old) "CASE WHEN " IS_CHANGED " THEN " new " ELSE " old " END"
 
 static const struct db_stmt schedules_put = {
     "api_schedules_put",
-    "INSERT INTO schedules AS s (id, config, path, pointer, kind, run_options, expression, "
-    "description, time_zone,"
+    "INSERT INTO schedules AS s (id, config, path, pointer, kind, run_options, expression,"
+    " description, time_zone,"
     " start_at, end_at, overlap, catch_up, starting_deadline_seconds, jitter_seconds, is_enabled,"
     " next_nominal_at, next_fire_at)"
-    " SELECT w.id, $1, w.path, w.pointer, w.kind, w.\"runOptions\", w.expression, w.description, "
-    "w.\"timeZone\","
-    " w.\"startAt\", w.\"endAt\", w.overlap, w.\"catchUp\", w.\"startingDeadlineSeconds\", "
-    "w.\"jitterSeconds\","
+    " SELECT w.id, $1, w.path, w.pointer, w.kind, w.\"runOptions\", w.expression, w.description,"
+    " w.\"timeZone\","
+    " w.\"startAt\", w.\"endAt\", w.overlap, w.\"catchUp\", w.\"startingDeadlineSeconds\","
+    " w.\"jitterSeconds\","
     " w.enabled, w.\"nextNominalAt\", w.\"nextFireAt\""
-    " FROM json_to_recordset($2::json) AS w(id text, path text, pointer text, kind text, "
-    "\"runOptions\" json,"
-    " expression text, description text, \"timeZone\" text, \"startAt\" timestamptz, \"endAt\" "
-    "timestamptz,"
-    " overlap text, \"catchUp\" text, \"startingDeadlineSeconds\" bigint, \"jitterSeconds\" "
-    "bigint, enabled boolean,"
+    " FROM json_to_recordset($2::json) AS w(id text, path text, pointer text, kind text,"
+    " \"runOptions\" json,"
+    " expression text, description text, \"timeZone\" text, \"startAt\" timestamptz, \"endAt\""
+    " timestamptz,"
+    " overlap text, \"catchUp\" text, \"startingDeadlineSeconds\" bigint, \"jitterSeconds\""
+    " bigint, enabled boolean,"
     " \"nextNominalAt\" timestamptz, \"nextFireAt\" timestamptz) ORDER BY w.path"
     " ON CONFLICT (config, path) WHERE path IS NOT NULL AND retired_at IS NULL DO UPDATE SET"
     " pointer = excluded.pointer, description = excluded.description,"
     " kind = excluded.kind, run_options = excluded.run_options, expression = excluded.expression,"
     " time_zone = excluded.time_zone, start_at = excluded.start_at, end_at = excluded.end_at,"
     " overlap = excluded.overlap, catch_up = excluded.catch_up,"
-    " starting_deadline_seconds = excluded.starting_deadline_seconds, jitter_seconds = "
-    "excluded.jitter_seconds,"
-    " is_enabled = excluded.is_enabled, generation = s.generation + " IF_CHANGED(
-        "1",
-        "0") ","
-             " considered_at = " IF_CHANGED(
-                 "clock_timestamp()",
-                 "s.considered_at") ","
-                                    " next_nominal_at = " IF_CHANGED(
-                                        "excluded.next_nominal_at",
-                                        "s.next_nominal_at") ","
-                                                             " next_fire_at = " IF_CHANGED(
-                                                                 "excluded.next_fire_at",
-                                                                 "s.next_fire_at") ","
-                                                                                   " updated_at "
-                                                                                   "= " IF_CHANGED(
-                                                                                       "now()",
-                                                                                       "s.updated_"
-                                                                                       "at"),
+    " starting_deadline_seconds = excluded.starting_deadline_seconds, jitter_seconds ="
+    " excluded.jitter_seconds,"
+    " is_enabled = excluded.is_enabled, generation = s.generation + " IF_CHANGED("1", "0") ","
+    " considered_at = " IF_CHANGED("clock_timestamp()", "s.considered_at") ","
+    " next_nominal_at = " IF_CHANGED("excluded.next_nominal_at", "s.next_nominal_at") ","
+    " next_fire_at = " IF_CHANGED("excluded.next_fire_at", "s.next_fire_at") ","
+    " updated_at = " IF_CHANGED("now()", "s.updated_at"),
     2
 };
 static const struct db_stmt schedules_retire = {
     "api_schedules_retire",
-    "UPDATE schedules SET retired_at = now(), next_nominal_at = NULL, next_fire_at = NULL, "
-    "updated_at = now()"
-    " WHERE config = $1 AND path IS NOT NULL AND retired_at IS NULL AND NOT path = ANY "
-    "($2::text[])",
+    "UPDATE schedules SET retired_at = now(), next_nominal_at = NULL, next_fire_at = NULL,"
+    " updated_at = now()"
+    " WHERE config = $1 AND path IS NOT NULL AND retired_at IS NULL AND NOT path = ANY"
+    " ($2::text[])",
     2
 };
 static const struct db_stmt schedule_pause = {
@@ -74,25 +65,26 @@ static const struct db_stmt schedule_pause = {
     "WITH hit AS (UPDATE schedules SET paused_at = coalesce(paused_at, clock_timestamp()),"
     " paused_until = $2::timestamptz, paused_reason = $3, paused_by = $4, updated_at = now()"
     " WHERE id = $1 AND retired_at IS NULL RETURNING id)"
-    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is "
-    "gone') END",
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is"
+    " gone') END",
     4
 };
 static const struct db_stmt schedule_resume = {
     "api_schedule_resume",
-    "WITH hit AS (UPDATE schedules SET paused_at = NULL, paused_until = NULL, paused_reason = "
-    "NULL, paused_by = NULL,"
+    "WITH hit AS (UPDATE schedules SET paused_at = NULL, paused_until = NULL, paused_reason ="
+    " NULL, paused_by = NULL,"
     " updated_at = now() WHERE id = $1 AND retired_at IS NULL RETURNING id)"
-    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is "
-    "gone') END",
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is"
+    " gone') END",
     1
 };
 static const struct db_stmt schedule_answer = {
     "api_schedule_answer",
-    "SELECT set_config('steward.answer', (SELECT " SQL_SCHEDULE
-    " FROM schedules s WHERE s.id = $1)::text, true)",
+    "SELECT set_config('steward.answer', (SELECT " SQL_SCHEDULE " FROM schedules s WHERE s.id ="
+    " $1)::text, true)",
     1
 };
+/* clang-format on */
 
 size_t schedules_store_write(const char *config, const char *rows, const char *paths,
                              struct db_op *ops)

@@ -8,147 +8,100 @@
 #ifndef STEWARD_STORE_SHAPES_H
 #define STEWARD_STORE_SHAPES_H
 
+/* SQL has its own layout. */
+/* clang-format off */
 /* RFC 3339 UTC with milliseconds; NULL for NULL and infinity. */
 #define SQL_AT(x) "to_char(" x " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 /* Members of a run r, for json_build_object. */
-#define SQL_RUN_MEMBERS                                                                                                     \
-    "'id', r.id, 'config', r.config, 'configVersion', r.config_version, 'kind', r.kind,"                                    \
-    " 'status', r.state, 'result', r.result, 'reason', r.reason, 'trigger', r.trigger,"                                     \
-    " 'scheduleId', r.schedule_id, 'nominalAt', " SQL_AT(                                                                   \
-        "r.nominal_at") ", 'retryOf', r.retry_of,"                                                                          \
-                        " 'options', r.options, 'overlap', r.overlap, 'openSteps', r.open_steps,"                           \
-                        " 'totalSteps', r.total_steps, 'createdBy', r.created_by,"                                          \
-                        " 'cancelRequestedAt', " SQL_AT("r.cancel_requested_at") ", "                                       \
-                                                                                 "'createdAt',"                             \
-                                                                                 " " SQL_AT("r."                            \
-                                                                                            "crea"                          \
-                                                                                            "ted_"                          \
-                                                                                            "at") ", 'startedAt', " SQL_AT( \
-                                                                                     "r.started_"                           \
-                                                                                     "at") ", "                             \
-                                                                                           "'fini"                          \
-                                                                                           "shedA"                          \
-                                                                                           "t',"                            \
-                                                                                           " " SQL_AT("r.finished_at") ", 'updatedAt', " SQL_AT("r.updated_at")
+#define SQL_RUN_MEMBERS                                                                            \
+    "'id', r.id, 'config', r.config, 'configVersion', r.config_version, 'kind', r.kind," \
+    " 'status', r.state, 'result', r.result, 'reason', r.reason, 'trigger', r.trigger," \
+    " 'scheduleId', r.schedule_id, 'nominalAt', " SQL_AT("r.nominal_at") ", 'retryOf'," \
+    " r.retry_of," \
+    " 'options', r.options, 'overlap', r.overlap, 'openSteps', r.open_steps," \
+    " 'totalSteps', r.total_steps, 'createdBy', r.created_by," \
+    " 'cancelRequestedAt', " SQL_AT("r.cancel_requested_at") ", 'createdAt'," \
+    " " SQL_AT("r.created_at") \
+    ", 'startedAt', " SQL_AT("r.started_at") ", 'finishedAt', " SQL_AT("r.finished_at") \
+    ", 'updatedAt', " SQL_AT("r.updated_at")
 #define SQL_RUN "json_strip_nulls(json_build_object(" SQL_RUN_MEMBERS "))"
 
 /* A step s. */
-#define SQL_STEP                                                                                                                                     \
-    "json_build_object('id', s.id, 'ordinal', s.ordinal, 'kind', s.kind, 'verb', s.verb,"                                                            \
-    " 'name', s.name, 'resourceKey', s.resource_key, 'pointer', s.pointer, 'status', s.state,"                                                       \
-    " 'needs', (SELECT json_agg(n.ordinal ORDER BY n.ordinal) FROM step_edges x"                                                                     \
-    " JOIN steps n ON n.id = x.needs_id WHERE x.step_id = s.id),"                                                                                    \
-    " 'waitingFor', s.waiting_for, 'waitingSince', " SQL_AT(                                                                                         \
-        "s.waiting_since") ", 'nextLookAt', CASE WHEN s.state IN ('ready', 'waiting') "                                                              \
-                           "THEN " SQL_AT("s.wake_at") " END"                                                                                        \
-                                                       ", 'attempt', s.attempt, 'sends', "                                                           \
-                                                       "s.sends, 'looks', s.looks, 'intent', "                                                       \
-                                                       "s.intent_state,"                                                                             \
-                                                       " 'operation', s.intent_op, 'intentName', "                                                   \
-                                                       "s.intent_name, 'arn', s.arn,"                                                                \
-                                                       " 'awsStatus', s.aws_status, "                                                                \
-                                                       "'awsRequestId', s.aws_request_id, "                                                          \
-                                                       "'result', s.result,"                                                                         \
-                                                       " 'reason', s.reason, 'failure', "                                                            \
-                                                       "s.failure, 'details', s.details, "                                                           \
-                                                       "'request', s.request,"                                                                       \
-                                                       " 'createdAt', " SQL_AT("s.created_at") ","                                                   \
-                                                                                               " "                                                   \
-                                                                                               "'"                                                   \
-                                                                                               "s"                                                   \
-                                                                                               "t"                                                   \
-                                                                                               "a"                                                   \
-                                                                                               "r"                                                   \
-                                                                                               "t"                                                   \
-                                                                                               "e"                                                   \
-                                                                                               "d"                                                   \
-                                                                                               "A"                                                   \
-                                                                                               "t"                                                   \
-                                                                                               "'"                                                   \
-                                                                                               ","                                                   \
-                                                                                               " " SQL_AT("s.started_at") ", 'finishedAt', " SQL_AT( \
-                                                                                                   "s.finished_at") ")"
+#define SQL_STEP                                                                                   \
+    "json_build_object('id', s.id, 'ordinal', s.ordinal, 'kind', s.kind, 'verb', s.verb," \
+    " 'name', s.name, 'resourceKey', s.resource_key, 'pointer', s.pointer, 'status', s.state," \
+    " 'needs', (SELECT json_agg(n.ordinal ORDER BY n.ordinal) FROM step_edges x" \
+    " JOIN steps n ON n.id = x.needs_id WHERE x.step_id = s.id)," \
+    " 'waitingFor', s.waiting_for, 'waitingSince', " SQL_AT("s.waiting_since") \
+    ", 'nextLookAt', CASE WHEN s.state IN ('ready', 'waiting') THEN " SQL_AT("s.wake_at") " END" \
+    ", 'attempt', s.attempt, 'sends', s.sends, 'looks', s.looks, 'intent', s.intent_state," \
+    " 'operation', s.intent_op, 'intentName', s.intent_name, 'arn', s.arn," \
+    " 'awsStatus', s.aws_status, 'awsRequestId', s.aws_request_id, 'result', s.result," \
+    " 'reason', s.reason, 'failure', s.failure, 'details', s.details, 'request', s.request," \
+    " 'createdAt', " SQL_AT("s.created_at") ", 'startedAt', " SQL_AT("s.started_at") \
+    ", 'finishedAt', " SQL_AT("s.finished_at") ")"
 
 /* Status of a config c. */
-#define SQL_CONFIG_STATUS                                                                      \
-    "json_strip_nulls(json_build_object("                                                      \
-    "'sync', json_build_object('status', c.sync, 'reason', c.sync_reason, 'message', "         \
-    "c.sync_message,"                                                                          \
-    " 'observedVersion', c.observed_version, 'since', " SQL_AT(                                \
-        "c.sync_since") "),"                                                                   \
-                        " 'health', json_build_object('status', c.health, 'reason', "          \
-                        "c.health_reason,"                                                     \
-                        " 'message', c.health_message, 'observedVersion', c.observed_version," \
-                        " 'since', " SQL_AT("c.health_since") ")))"
+#define SQL_CONFIG_STATUS                                                                          \
+    "json_strip_nulls(json_build_object(" \
+    "'sync', json_build_object('status', c.sync, 'reason', c.sync_reason, 'message'," \
+    " c.sync_message," \
+    " 'observedVersion', c.observed_version, 'since', " SQL_AT("c.sync_since") ")," \
+    " 'health', json_build_object('status', c.health, 'reason', c.health_reason," \
+    " 'message', c.health_message, 'observedVersion', c.observed_version," \
+    " 'since', " SQL_AT("c.health_since") ")))"
 
 /* The newest run of config c. */
-#define SQL_CONFIG_LAST_RUN \
+#define SQL_CONFIG_LAST_RUN                                                                        \
     "(SELECT " SQL_RUN " FROM runs r WHERE r.config = c.name ORDER BY r.id DESC LIMIT 1)"
 
 /* Config c at its version v with the given document column, as text: a document keeps its members
- * and their order. */
-#define SQL_CONFIG_MEMBERS                                                                                                         \
-    "'name', c.name, 'version', c.version, 'message', v.message, 'revision', v.revision,"                                          \
-    " 'url', v.url, 'createdBy', v.created_by, 'versionCreatedAt', " SQL_AT(                                                       \
-        "v.created_at") ", 'createdAt', " SQL_AT("c.created_at") ", 'updatedAt', " SQL_AT("c."                                     \
-                                                                                          "update"                                 \
-                                                                                          "d_at") ", 'status', " SQL_CONFIG_STATUS \
-                                                                                                  ", 'lastRun', " SQL_CONFIG_LAST_RUN
+   and their order. */
+#define SQL_CONFIG_MEMBERS                                                                         \
+    "'name', c.name, 'version', c.version, 'message', v.message, 'revision', v.revision," \
+    " 'url', v.url, 'createdBy', v.created_by, 'versionCreatedAt', " SQL_AT("v.created_at") \
+    ", 'createdAt', " SQL_AT("c.created_at") ", 'updatedAt', " SQL_AT("c.updated_at") \
+    ", 'status', " SQL_CONFIG_STATUS ", 'lastRun', " SQL_CONFIG_LAST_RUN
 
 /* A schedule s. */
-#define SQL_SCHEDULE                                                                                                                                                                                                                                                                                                                                            \
-    "json_strip_nulls(json_build_object('id', s.id, 'name', s.name, 'config', s.config,"                                                                                                                                                                                                                                                                        \
-    " 'path', s.path, 'pointer', s.pointer, 'owner', CASE WHEN s.path IS NULL THEN 'api' ELSE "                                                                                                                                                                                                                                                                 \
-    "'config' END,"                                                                                                                                                                                                                                                                                                                                             \
-    " 'kind', s.kind, 'options', s.run_options, 'expression', s.expression,"                                                                                                                                                                                                                                                                                    \
-    " 'description', s.description, 'timeZone', s.time_zone, 'startAt', " SQL_AT(                                                                                                                                                                                                                                                                               \
-        "s.start_at") ", 'endAt', " SQL_AT("s.end_at") ", 'overlap', s.overlap, 'catchUp', "                                                                                                                                                                                                                                                                    \
-                                                       "s.catch_up,"                                                                                                                                                                                                                                                                                            \
-                                                       " 'startingDeadlineSeconds', "                                                                                                                                                                                                                                                                           \
-                                                       "s.starting_deadline_seconds, "                                                                                                                                                                                                                                                                          \
-                                                       "'jitterSeconds', s.jitter_seconds,"                                                                                                                                                                                                                                                                     \
-                                                       " 'enabled', s.is_enabled, 'generation', "                                                                                                                                                                                                                                                               \
-                                                       "s.generation,"                                                                                                                                                                                                                                                                                          \
-                                                       " 'paused', CASE WHEN s.paused_at IS NOT "                                                                                                                                                                                                                                                               \
-                                                       "NULL THEN "                                                                                                                                                                                                                                                                                             \
-                                                       "json_build_object('at', " SQL_AT(                                                                                                                                                                                                                                                                       \
-                                                           "s.paused_at") ", 'until', " SQL_AT("s"                                                                                                                                                                                                                                                              \
-                                                                                               "."                                                                                                                                                                                                                                                              \
-                                                                                               "p"                                                                                                                                                                                                                                                              \
-                                                                                               "a"                                                                                                                                                                                                                                                              \
-                                                                                               "u"                                                                                                                                                                                                                                                              \
-                                                                                               "s"                                                                                                                                                                                                                                                              \
-                                                                                               "e"                                                                                                                                                                                                                                                              \
-                                                                                               "d"                                                                                                                                                                                                                                                              \
-                                                                                               "_"                                                                                                                                                                                                                                                              \
-                                                                                               "u"                                                                                                                                                                                                                                                              \
-                                                                                               "n"                                                                                                                                                                                                                                                              \
-                                                                                               "t"                                                                                                                                                                                                                                                              \
-                                                                                               "i"                                                                                                                                                                                                                                                              \
-                                                                                               "l") ", 'reason', s.paused_reason, 'by', s.paused_by) END,"                                                                                                                                                                                                      \
-                                                                                                    " 'nextNominalAt', " SQL_AT("s.next_nominal_at") ", 'nextFireAt', " SQL_AT("s.next_fire_at") ", 'lastFire', (SELECT json_build_object('nominalAt', " SQL_AT("f.nominal_at") ", 'outcome', f.outcome, 'runId', f.run_id, 'reason', f.reason, 'at', " SQL_AT( \
-                                                                                                        "f.created_at") ") FROM schedule_fires f WHERE f.schedule_id = s.id ORDER BY f.nominal_at DESC LIMIT 1),"                                                                                                                                               \
-                                                                                                                        " 'retiredAt', " SQL_AT("s.retired_at") ", 'createdAt', " SQL_AT(                                                                                                                                                                       \
-                                                                                                                            "s.created_at") ", 'updatedAt', " SQL_AT("s.updated_at") "))"
+#define SQL_SCHEDULE                                                                               \
+    "json_strip_nulls(json_build_object('id', s.id, 'name', s.name, 'config', s.config," \
+    " 'path', s.path, 'pointer', s.pointer, 'owner', CASE WHEN s.path IS NULL THEN 'api' ELSE" \
+    " 'config' END," \
+    " 'kind', s.kind, 'options', s.run_options, 'expression', s.expression," \
+    " 'description', s.description, 'timeZone', s.time_zone, 'startAt', " SQL_AT("s.start_at") \
+    ", 'endAt', " SQL_AT("s.end_at") ", 'overlap', s.overlap, 'catchUp', s.catch_up," \
+    " 'startingDeadlineSeconds', s.starting_deadline_seconds, 'jitterSeconds'," \
+    " s.jitter_seconds," \
+    " 'enabled', s.is_enabled, 'generation', s.generation," \
+    " 'paused', CASE WHEN s.paused_at IS NOT NULL THEN json_build_object('at'," \
+    " " SQL_AT("s.paused_at") \
+    ", 'until', " SQL_AT("s.paused_until") ", 'reason', s.paused_reason, 'by', s.paused_by)" \
+    " END," \
+    " 'nextNominalAt', " SQL_AT("s.next_nominal_at") ", 'nextFireAt', " SQL_AT("s.next_fire_at") \
+    ", 'lastFire', (SELECT json_build_object('nominalAt', " SQL_AT("f.nominal_at") \
+    ", 'outcome', f.outcome, 'runId', f.run_id, 'reason', f.reason, 'at'," \
+    " " SQL_AT("f.created_at") \
+    ") FROM schedule_fires f WHERE f.schedule_id = s.id ORDER BY f.nominal_at DESC LIMIT 1)," \
+    " 'retiredAt', " SQL_AT("s.retired_at") ", 'createdAt', " SQL_AT("s.created_at") \
+    ", 'updatedAt', " SQL_AT("s.updated_at") "))"
 
 /* A CloudEvent of the numbered event ev. */
-#define SQL_EVENT                                                                             \
-    "json_strip_nulls(json_build_object('specversion', '1.0', 'id', ev.id,"                   \
+#define SQL_EVENT                                                                                  \
+    "json_strip_nulls(json_build_object('specversion', '1.0', 'id', ev.id," \
     " 'source', (SELECT '/steward/' || deployment_id FROM server_identity), 'type', ev.type," \
-    " 'subject', ev.subject, 'time', " SQL_AT(                                                \
-        "ev.time") ", 'datacontenttype', 'application/json',"                                 \
-                   " 'sequence', ev.seq::text, 'config', ev.config, 'runid', ev.run_id, "     \
-                   "'stepid', ev.step_id,"                                                    \
-                   " 'data', ev.data))"
+    " 'subject', ev.subject, 'time', " SQL_AT("ev.time") ", 'datacontenttype'," \
+    " 'application/json'," \
+    " 'sequence', ev.seq::text, 'config', ev.config, 'runid', ev.run_id, 'stepid', ev.step_id," \
+    " 'data', ev.data))"
 
 /* A token t, without its secret. */
 #define SQL_TOKEN                                                                                  \
-    "json_strip_nulls(json_build_object('id', t.id, 'name', t.name, 'scopes', t.scopes,"           \
-    " 'createdBy', t.created_by, 'createdAt', " SQL_AT("t.created_at") ", 'expiresAt', " SQL_AT(   \
-        "t.expires_at") ", 'revokedAt', " SQL_AT("t.revoked_at") ", 'lastUsedAt', " SQL_AT("t."    \
-                                                                                           "last_" \
-                                                                                           "used_" \
-                                                                                           "at") "))"
+    "json_strip_nulls(json_build_object('id', t.id, 'name', t.name, 'scopes', t.scopes," \
+    " 'createdBy', t.created_by, 'createdAt', " SQL_AT("t.created_at") ", 'expiresAt', " \
+    SQL_AT("t.expires_at") ", 'revokedAt', " SQL_AT("t.revoked_at") ", 'lastUsedAt', " \
+    SQL_AT("t.last_used_at") "))"
 
+/* clang-format on */
 #endif

@@ -9,13 +9,15 @@
 #include "shapes.h"
 #include "steward/run_store.h"
 
+/* SQL has its own layout. */
+/* clang-format off */
 #define IS_LIVE "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())"
 
 static const struct db_stmt token_find = {
     "api_token_find",
     "SELECT encode(t.secret_sha256, 'hex'), array_to_string(t.scopes, ' '), " IS_LIVE ","
-    " t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute' FROM tokens t WHERE "
-    "t.id = $1",
+    " t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute' FROM tokens t WHERE"
+    " t.id = $1",
     1
 };
 static const struct db_stmt token_touch = {
@@ -27,27 +29,29 @@ static const struct db_stmt token_touch = {
 static const struct db_stmt tokens_page = {
     "api_tokens_page",
     "SELECT t.id, " SQL_TOKEN " FROM tokens t WHERE $1::text IS NULL OR (t.created_at, t.id) <"
-    " (SELECT b.created_at, b.id FROM tokens b WHERE b.id = $1) ORDER BY t.created_at DESC, t.id "
-    "DESC LIMIT $2::int",
+    " (SELECT b.created_at, b.id FROM tokens b WHERE b.id = $1) ORDER BY t.created_at DESC, t.id"
+    " DESC LIMIT $2::int",
     2
 };
 static const struct db_stmt token_read = { "api_token_read",
-                                           "SELECT " SQL_TOKEN " FROM tokens t WHERE t.id = $1",
-                                           1 };
+                                           "SELECT " SQL_TOKEN " FROM tokens t WHERE t.id ="
+    " $1", 1 };
 static const struct db_stmt token_insert = {
     "api_token_insert",
     "INSERT INTO tokens (id, name, secret_sha256, scopes, created_by, expires_at)"
     " VALUES ($1, $2, decode($3, 'hex'), $4::text[], $5, $6::timestamptz)",
     6
 };
-#define OTHER_ADMIN \
-    "EXISTS (SELECT 1 FROM tokens t WHERE t.id <> $1 AND 'admin' = ANY (t.scopes) AND " IS_LIVE ")"
-/* Locked in a statement of their own, so that the next one sees what another request did meanwhile:
-   two requests that revoke each other's token leave one. */
-static const struct db_stmt tokens_lock = { "api_tokens_lock",
-                                            "SELECT count(*) FROM (SELECT id FROM tokens WHERE "
-                                            "'admin' = ANY (scopes) ORDER BY id FOR UPDATE) locked",
-                                            0 };
+#define OTHER_ADMIN                                                                                \
+    "EXISTS (SELECT 1 FROM tokens t WHERE t.id <> $1 AND 'admin' = ANY (t.scopes) AND"
+    " " IS_LIVE ")"
+/* Locked in a statement of their own, so that the next one sees what another request did
+   meanwhile: two requests that revoke each other's token leave one. */
+static const struct db_stmt tokens_lock = {
+    "api_tokens_lock",
+    "SELECT count(*) FROM (SELECT id FROM tokens WHERE 'admin' = ANY (scopes) ORDER BY id FOR"
+    " UPDATE) locked", 0
+};
 static const struct db_stmt token_revoke = {
     "api_token_revoke",
     "WITH hit AS (UPDATE tokens SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
@@ -64,9 +68,8 @@ static const struct db_stmt token_standing = {
 };
 static const struct db_stmt token_answer = {
     "api_token_answer",
-    "SELECT set_config('steward.answer', (SELECT " SQL_TOKEN
-    " FROM tokens t WHERE t.id = $1)::text, true)",
-    1
+    "SELECT set_config('steward.answer', (SELECT " SQL_TOKEN " FROM tokens t WHERE t.id ="
+    " $1)::text, true)", 1
 };
 static const struct db_stmt tokens_count = { "api_tokens_count",
                                              "SELECT count(*) FROM tokens t WHERE " IS_LIVE, 0 };
@@ -91,19 +94,20 @@ static const struct db_stmt idempotency_lock = {
 /* A key older than a day is free again. */
 static const struct db_stmt idempotency_keep = {
     "api_idempotency_keep",
-    "INSERT INTO idempotency_keys AS k (token_id, key, method, path, body_sha256, status, headers, "
-    "body)"
-    " VALUES ($1, $2, $3, $4, $5, $6::int, $7::json, coalesce(current_setting('steward.answer', "
-    "true), ''))"
+    "INSERT INTO idempotency_keys AS k (token_id, key, method, path, body_sha256, status,"
+    " headers, body)"
+    " VALUES ($1, $2, $3, $4, $5, $6::int, $7::json, coalesce(current_setting('steward.answer',"
+    " true), ''))"
     " ON CONFLICT (token_id, key) DO UPDATE SET method = excluded.method, path = excluded.path,"
-    " body_sha256 = excluded.body_sha256, status = excluded.status, headers = excluded.headers, "
-    "body = excluded.body,"
+    " body_sha256 = excluded.body_sha256, status = excluded.status, headers = excluded.headers,"
+    " body = excluded.body,"
     " created_at = CASE WHEN k.created_at > now() - interval '24 hours'"
     " AND api_fence('ST001', 'the key was used meanwhile') THEN now() ELSE now() END",
     7
 };
 static const struct db_stmt plain_answer = { "api_plain_answer",
                                              "SELECT set_config('steward.answer', $1, true)", 1 };
+/* clang-format on */
 
 void tokens_store_find(const char *id, struct db_op *op)
 {
