@@ -42,9 +42,9 @@ static const struct db_stmt token_insert = {
     " VALUES ($1, $2, decode($3, 'hex'), $4::text[], $5, $6::timestamptz)",
     6
 };
-#define OTHER_ADMIN                                                                                \
-    "EXISTS (SELECT 1 FROM tokens t WHERE t.id <> $1 AND 'admin' = ANY (t.scopes) AND"
-    " " IS_LIVE ")"
+#define OTHER_ADMIN                                                                            \
+    "EXISTS (SELECT 1 FROM tokens t WHERE t.id <> $1 AND 'admin' = ANY (t.scopes)"             \
+    " AND " IS_LIVE ")"
 /* Locked in a statement of their own, so that the next one sees what another request did
    meanwhile: two requests that revoke each other's token leave one. */
 static const struct db_stmt tokens_lock = {
