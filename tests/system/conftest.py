@@ -1,0 +1,40 @@
+"""Fixtures of the system tests.
+
+steward         one server for the whole session (`steward serve --local`); stopped at the end, exit code 0 asserted
+start_server    a factory of servers of one's own: start_server("--engine-lease", "2s") gives a running Server
+"""
+import itertools
+
+import pytest
+
+from server_kit import Server
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def steward(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("steward")) as server:
+        yield server
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    servers = []
+
+    def start(*options, **kw):
+        folder = tmp_path / f"server{len(servers)}"
+        folder.mkdir()
+        servers.append(Server(folder, *options, **kw))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        if server.process is not None:
+            assert server.stop() == 0, server.tail()
+
+
+@pytest.fixture
+def name():
+    """A config name nobody else uses."""
+    return f"shop{next(numbers)}"

@@ -1,0 +1,182 @@
+"""Starts a real `steward serve` for system tests and speaks to it.
+
+    with Server(tmp_path) as s:                        # --local, ports chosen by the kernel
+        s.apply(config("shop"))                        # POST /configs
+        s.wait_run(run_id)
+"""
+import copy
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import boto3
+import requests
+from botocore.config import Config
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("STEWARD_BUILD", ROOT / "build-dev")).resolve()
+BUCKET = "steward-local"
+FINAL = ("succeeded", "failed", "cancelled")
+
+INTERACTIONS = {
+    "type": "record", "name": "Interactions", "namespace": "com.amazonaws.personalize.schema",
+    "fields": [{"name": "USER_ID", "type": "string"}, {"name": "ITEM_ID", "type": "string"},
+               {"name": "TIMESTAMP", "type": "long"}], "version": "1.0"}
+
+
+def config(name, solutions=1, **extra):
+    """A small good parameter file: a group, interactions, solutions with one campaign each."""
+    document = {
+        "datasetGroup": {"serviceConfig": {"name": name}},
+        "datasets": {"interactions": {
+            "dataset": {"serviceConfig": {"name": f"{name}-interactions"}},
+            "schema": {"serviceConfig": {"name": f"{name}-schema", "schema": copy.deepcopy(INTERACTIONS)}}}},
+    }
+    if solutions:
+        document["solutions"] = [
+            {"serviceConfig": {"name": f"{name}-s{i}",
+                               "recipeArn": "arn:aws:personalize:::recipe/aws-user-personalization-v2"},
+             "campaigns": [{"serviceConfig": {"name": f"{name}-c{i}", "minProvisionedTPS": 1}}]}
+            for i in range(solutions)]
+    document.update(extra)
+    return document
+
+
+def interactions_csv(users=60, items=40, rows=1500):
+    lines = ["USER_ID,ITEM_ID,TIMESTAMP"]
+    lines += [f"u{i * 7 % users},i{i * 13 % items},{1700000000 + i * 60}" for i in range(rows)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+class Server:
+    """One process with its own data directory; start() after stop() or kill() goes on with the same one."""
+
+    def __init__(self, folder, *options, local=True, env=None):
+        self.data_dir = pathlib.Path(folder) / "data"
+        self.log = pathlib.Path(folder) / "server.log"
+        self.options = [*(["--local", "--simulator-listen", "127.0.0.1:0", "--simulator-time-scale", "100000"]
+                          if local else []), *options]
+        self.local = local
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STEWARD_"))} | (env or {})
+        self.process = None
+        self.url = self.token = None
+        self.session = requests.Session()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.process is not None:
+            assert self.stop() == 0, self.tail()
+
+    def start(self, ready=True, seconds=60):
+        out = open(self.log, "ab")
+        self.process = subprocess.Popen(
+            [str(BUILD / "steward"), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir), *self.options],
+            stdout=out, stderr=subprocess.STDOUT, env=self.env)
+        out.close()
+        if ready:
+            self.wait_ready(seconds)
+        return self
+
+    def wait_ready(self, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert self.process.poll() is None, f"exit {self.process.returncode}\n{self.tail()}"
+            try:
+                self.url = (self.data_dir / "steward.url").read_text().strip()
+                if requests.get(self.url + "/readyz", timeout=5).status_code == 200:
+                    self.token = (self.data_dir / "admin.token").read_text().strip()
+                    return
+            except (OSError, requests.RequestException):
+                pass
+            time.sleep(0.02)
+        raise AssertionError(f"not ready after {seconds} s\n{self.tail()}")
+
+    def stop(self, signum=signal.SIGTERM, seconds=40):
+        """Sends the signal and gives back the exit code."""
+        process, self.process = self.process, None
+        self.session.close()
+        process.send_signal(signum)
+        try:
+            return process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"did not stop within {seconds} s\n{self.tail()}") from None
+
+    def kill(self):
+        """kill -9; PostgreSQL and the simulator go on until the next start() adopts them."""
+        process, self.process = self.process, None
+        self.session.close()
+        process.kill()
+        process.wait()
+
+    def tail(self, lines=30):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    # ---- the API ----
+    def call(self, method, path, token=None, **kw):
+        """A requests.Response; json= or data= as there. token="" sends none."""
+        headers = dict(kw.pop("headers", {}))
+        token = self.token if token is None else token
+        if token:
+            headers.setdefault("Authorization", f"Bearer {token}")
+        kw.setdefault("timeout", 90)
+        return self.session.request(method, self.url + path, headers=headers, **kw)
+
+    def get(self, path, **kw):
+        return self.call("GET", path, **kw)
+
+    def post(self, path, **kw):
+        return self.call("POST", path, **kw)
+
+    def ok(self, method, path, **kw):
+        """The JSON of an answer that must be good."""
+        answer = self.call(method, path, **kw)
+        assert answer.status_code < 300, f"{method} {path}: {answer.status_code}\n{answer.text}"
+        return answer.json() if answer.content else None
+
+    def apply(self, document, **kw):
+        return self.ok("POST", "/configs", json=document, **kw)
+
+    def wait_run(self, run_id, seconds=60):
+        """The run once it is over."""
+        end = time.monotonic() + seconds
+        while True:
+            run = self.ok("GET", f"/runs/{run_id}?wait=5")
+            if run["status"] in FINAL:
+                return run
+            assert time.monotonic() < end, json.dumps(run, indent=1)[:4000] + self.tail()
+
+    def new_token(self, *scopes):
+        return self.ok("POST", "/tokens", json={"name": "test", "scopes": list(scopes)})["token"]
+
+    # ---- the local Amazon Personalize ----
+    @property
+    def simulator_url(self):
+        return (self.data_dir / "simulator.url").read_text().strip()
+
+    def aws(self, service):
+        options = {"retries": {"max_attempts": 0}}
+        if service == "s3":
+            options["s3"] = {"addressing_style": "path"}
+        return boto3.client(service, endpoint_url=self.simulator_url, region_name="us-east-1", aws_access_key_id="test",
+                            aws_secret_access_key="test", config=Config(**options))
+
+    def put_data(self, group, kind="interactions", body=None):
+        self.aws("s3").put_object(Bucket=BUCKET, Key=f"train/{group}/{kind}.csv", Body=body or interactions_csv())
+
+
+def wait_until(check, seconds=20):
+    """The first true value of check(), or an assertion."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not come true in time")
