@@ -6,6 +6,7 @@
  */
 #include "steward/parameter_file.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "parameter_file_internal.h"
@@ -28,20 +29,57 @@ static void move_findings(struct findings *to, struct findings *from)
     *from = (struct findings){ 0 };
 }
 
-static void check_document(struct check *c, const json_t *document)
+static void check_length(struct check *c, const json_t *list, const char *pointer, bool *is_long)
+{
+    if (json_array_size(list) <= LIST_MAX)
+        return;
+    problem(c, CODE_TOO_LONG, pointer, "%zu entries; at most %d are read. Split the file.",
+            json_array_size(list), LIST_MAX);
+    *is_long = true;
+}
+
+/* Lists beyond all quotas are not worked on: the file answers for itself in milliseconds. */
+static bool is_oversized(struct check *c, const json_t *document)
+{
+    static const char *const roots[] = { "filters", "solutions", "recommenders" };
+    static const char *const below[] = { "campaigns", "batchInferenceJobs", "batchSegmentJobs" };
+    const json_t *solutions = json_object_get(document, "solutions"), *solution;
+    bool is_long = false;
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(roots); i++)
+        check_length(c, json_object_get(document, roots[i]), place_below("", roots[i]).text,
+                     &is_long);
+    json_array_foreach (solutions, i, solution) {
+        char base[64];
+
+        if (i >= LIST_MAX)
+            break;
+        (void) snprintf(base, sizeof base, "/solutions/%zu", i);
+        for (size_t k = 0; k < ARRAY_LEN(below); k++)
+            check_length(c, json_object_get(solution, below[k]), place_below(base, below[k]).text,
+                         &is_long);
+    }
+    return is_long;
+}
+
+/* False when the document is not one to work on. */
+static bool check_document(struct check *c, const json_t *document)
 {
     c->phase = PHASE_DOCUMENT;
     if (!json_is_object(document)) {
         problem(c, CODE_WRONG_TYPE, "", "A parameter file is a JSON object; found %s.",
                 json_type_words(document));
-        return;
+        return false;
     }
     if (json_object_size(document) == 0) {
         problem(c, CODE_EMPTY, "",
                 "The configuration is empty: it needs at least "
                 "datasetGroup.serviceConfig.name.");
-        return;
+        return false;
     }
+    if (is_oversized(c, document))
+        return false;
     check_shape(c, document);
     check_datasets(c, document);
     check_filters(c, document);
@@ -51,6 +89,7 @@ static void check_document(struct check *c, const json_t *document)
     check_names(c, document);
     check_settings(c, document);
     check_changed_meaning(c, document);
+    return true;
 }
 
 static void load(json_t *document, struct parameter_file *out)
@@ -58,11 +97,20 @@ static void load(json_t *document, struct parameter_file *out)
     struct check c = { .file = out };
     const json_t *group;
 
+    bool is_usable;
+
     out->document = json_incref(document);
-    check_document(&c, document);
+    is_usable = check_document(&c, document);
     for (size_t i = 0; i < PHASE_COUNT; i++) {
         move_findings(&out->errors, &c.errors[i]);
         move_findings(&out->warnings, &c.warnings[i]);
+    }
+    if (c.n_dropped > 0)
+        findings_add(&out->errors, "", finding_codes[CODE_TOO_MANY].code,
+                     "%zu more problems are not listed.", c.n_dropped);
+    if (!is_usable) {
+        out->effective = json_incref(document);
+        return;
     }
     out->effective = effective_document(document);
     group = json_object_get(json_object_get(out->effective, "datasetGroup"), "serviceConfig");

@@ -124,6 +124,8 @@ const struct finding_code finding_codes[CODE_COUNT + 1] = {
                               "An unknown member is sent to Amazon as deployment.allowUnknown asks "
                               "(warning).",
                               "Nothing, if that is what you want." },
+    [CODE_TOO_MANY] = { "too-many", "There are more problems than are listed.",
+                        "Mend those that are listed first." },
 };
 
 /* Cuts a pointer that is too long at a token's boundary: what is left leads to an ancestor. */
@@ -140,8 +142,7 @@ static void copy_pointer(char out[POINTER_BYTES], const char *pointer)
     *strrchr(out, '/') = '\0';
 }
 
-static struct finding *findings_vadd(struct findings *f, const char *pointer, const char *code,
-                                     struct buf *text)
+static void add_finding(struct findings *f, const char *pointer, const char *code, struct buf *text)
 {
     struct finding *item;
     size_t size = text->length < 1200 ? text->length + 1 : 1200;
@@ -155,7 +156,6 @@ static struct finding *findings_vadd(struct findings *f, const char *pointer, co
     copy_pointer(item->pointer, pointer);
     (void) str_copy(item->code, sizeof item->code, code);
     (void) str_copy(item->detail, size, text->data ? text->data : "");
-    return item;
 }
 
 void findings_add(struct findings *f, const char *pointer, const char *code, const char *fmt, ...)
@@ -166,7 +166,12 @@ void findings_add(struct findings *f, const char *pointer, const char *code, con
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    (void) findings_vadd(f, pointer, code, &text);
+    add_finding(f, pointer, code, &text);
+}
+
+bool check_is_full(const struct check *c)
+{
+    return c->errors[c->phase].count >= FINDINGS_MAX;
 }
 
 void problem(struct check *c, enum code code, const char *pointer, const char *fmt, ...)
@@ -174,10 +179,14 @@ void problem(struct check *c, enum code code, const char *pointer, const char *f
     AUTO_BUF struct buf text = { 0 };
     va_list ap;
 
+    if (check_is_full(c)) {
+        c->n_dropped++;
+        return;
+    }
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    (void) findings_vadd(&c->errors[c->phase], pointer, finding_codes[code].code, &text);
+    add_finding(&c->errors[c->phase], pointer, finding_codes[code].code, &text);
 }
 
 void caution(struct check *c, enum code code, const char *pointer, const char *fmt, ...)
@@ -185,10 +194,12 @@ void caution(struct check *c, enum code code, const char *pointer, const char *f
     AUTO_BUF struct buf text = { 0 };
     va_list ap;
 
+    if (c->warnings[c->phase].count >= FINDINGS_MAX)
+        return; /* a thousand warnings of one kind say it all */
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    (void) findings_vadd(&c->warnings[c->phase], pointer, finding_codes[code].code, &text);
+    add_finding(&c->warnings[c->phase], pointer, finding_codes[code].code, &text);
 }
 
 json_t *findings_to_json(const struct findings *f)

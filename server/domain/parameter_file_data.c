@@ -63,8 +63,8 @@ static void check_schema(struct check *c, const json_t *document, const struct d
         problem(c, CODE_SCHEMA_DOMAIN, base, "A domain dataset group has no %s dataset.", d->key);
     } else if (group && !own && json_is_object(schema)) {
         caution(c, CODE_SCHEMA_DOMAIN, base,
-                "The dataset group is of domain %s and the schema names none: it is created with "
-                "the group's. Write \"domain\": \"%s\".",
+                "The dataset group is of domain %s and the schema names none. Write \"domain\": "
+                "\"%s\"; it is filled in only where the schema has all the domain's fields.",
                 group, group);
         context.is_lenient = true;
         if (c->errors[c->phase].count == before)

@@ -5,6 +5,7 @@
  * another type than expected are left as they are: the check has reported them.
  */
 #include "parameter_file_internal.h"
+#include "steward/schema_check.h"
 
 static json_t *service_of(const json_t *section)
 {
@@ -24,7 +25,9 @@ static void fill(json_t *object, const char *key, json_t *value)
 /* Own tags, even an empty list, are used as they are; else the root's. */
 static void fill_tags(json_t *service, const json_t *root_tags)
 {
-    fill(service, "tags", json_is_array(root_tags) ? json_deep_copy(root_tags) : json_array());
+    bool is_usable = json_is_array(root_tags) && json_array_size(root_tags) <= TAGS_MAX;
+
+    fill(service, "tags", is_usable ? json_deep_copy(root_tags) : json_array());
 }
 
 static void fill_list_tags(const json_t *list, const json_t *root_tags)
@@ -53,6 +56,25 @@ static void fill_group(json_t *document, const json_t *root_tags)
         fill(service, "roleArn", json_string(role));
 }
 
+static void count_trouble(void *context, const struct schema_trouble *t)
+{
+    (void) t;
+    ++*(size_t *) context;
+}
+
+/* A schema that names no domain gets the group's, when its fields are what the domain asks for. */
+static void fill_domain(json_t *service, const struct dataset_section *d, const char *domain)
+{
+    const json_t *schema = json_object_get(service, "schema");
+    size_t n_troubles = 0;
+
+    if (!domain || !json_is_object(schema) || json_object_get(service, "domain"))
+        return;
+    schema_check(schema, d->type, domain, count_trouble, &n_troubles);
+    if (n_troubles == 0)
+        fill(service, "domain", json_string(domain));
+}
+
 static void fill_datasets(json_t *document, const json_t *root_tags)
 {
     json_t *datasets = json_object_get(document, "datasets");
@@ -70,8 +92,7 @@ static void fill_datasets(json_t *document, const json_t *root_tags)
         const json_t *section = json_object_get(datasets, dataset_sections[i].key);
 
         fill_tags(service_of(json_object_get(section, "dataset")), root_tags);
-        if (domain)
-            fill(service_of(json_object_get(section, "schema")), "domain", json_string(domain));
+        fill_domain(service_of(json_object_get(section, "schema")), &dataset_sections[i], domain);
     }
 }
 

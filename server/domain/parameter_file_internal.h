@@ -140,15 +140,25 @@ enum code {
     CODE_AUTO_TRAINING,
     CODE_CHANGED_MEANING,
     CODE_PASSED_THROUGH,
+    CODE_TOO_MANY,
     CODE_COUNT
 };
+
+#define TAGS_MAX  48  /* 50 of Amazon's less two of ours */
+#define ALLOW_MAX 100 /* pointers in deployment.allowUnknown */
+#define LIST_MAX  500 /* entries of one list of the file; far above the service's quotas */
+/* Of one phase; the rest is counted, not listed. */
+#define FINDINGS_MAX 1000
 
 /* A check under way. */
 struct check {
     struct parameter_file *file;
     enum phase phase;
     struct findings errors[PHASE_COUNT], warnings[PHASE_COUNT];
+    size_t n_dropped; /* problems beyond FINDINGS_MAX */
 };
+/* Whether another problem of the current phase would only be counted. */
+bool check_is_full(const struct check *c);
 __attribute__((format(printf, 4, 5))) void problem(struct check *c, enum code code,
                                                    const char *pointer, const char *fmt, ...);
 __attribute__((format(printf, 4, 5))) void caution(struct check *c, enum code code,

@@ -115,8 +115,9 @@ void check_settings(struct check *c, const json_t *document)
     if (amount && !is_amount(amount))
         problem(c, CODE_PATTERN, "/guards/maxMonthlyFloor/amount",
                 "\"%s\" is not an amount; write for example \"500.00\".", amount);
-    if (json_array_size(json_object_get(deployment, "allowUnknown")) > 100)
-        problem(c, CODE_TOO_LONG, "/deployment/allowUnknown", "At most 100 pointers are allowed.");
+    if (json_array_size(json_object_get(deployment, "allowUnknown")) > ALLOW_MAX)
+        problem(c, CODE_TOO_LONG, "/deployment/allowUnknown", "At most %d pointers are allowed.",
+                ALLOW_MAX);
     if (!json_object_get(group, "kmsKeyArn") != !json_object_get(group, "roleArn") &&
         !json_object_get(deployment, "kmsKeyArn") && !json_object_get(deployment, "kmsRoleArn"))
         caution(c, CODE_CONFLICT, "/datasetGroup/serviceConfig",

@@ -33,9 +33,22 @@ static bool is_allowed(const struct check *c, const char *pointer)
     const json_t *item;
 
     json_array_foreach (list, i, item)
-        if (str_eq(json_string_value(item), pointer))
+        if (i < ALLOW_MAX && str_eq(json_string_value(item), pointer))
             return true;
     return false;
+}
+
+/* What a sentence calls the value: its key, or its place in a list. */
+static void name_of(const struct service_violation *v, struct buf *out)
+{
+    const char *name = v->member;
+
+    if (!*name && strrchr(v->pointer, '/')) /* the root of a shape that stands alone */
+        name = strrchr(v->pointer, '/') + 1;
+    if (*name && name[strspn(name, "0123456789")] == '\0')
+        buf_printf(out, "Entry %s of the list", name);
+    else
+        buf_printf(out, "%s\"%s\"", v->is_map_key ? "The key " : "", name);
 }
 
 static void report_unknown(struct service_check *s, const struct service_violation *v)
@@ -45,7 +58,7 @@ static void report_unknown(struct service_check *s, const struct service_violati
     size_t n = 0;
     bool is_root = s->service && strrchr(v->pointer, '/') == v->pointer + strlen(s->pointer);
 
-    if (is_allowed(s->check, v->pointer)) {
+    if (!check_is_full(s->check) && is_allowed(s->check, v->pointer)) {
         caution(s->check, CODE_PASSED_THROUGH, v->pointer,
                 "This server does not know \"%s\"; it is sent to Amazon Personalize as it stands.",
                 v->member);
@@ -54,7 +67,8 @@ static void report_unknown(struct service_check *s, const struct service_violati
     for (size_t i = 0; i < v->shape->n_members && n + 1 < ARRAY_LEN(known); i++)
         if (!is_root || !is_listed(s->service->derived, v->shape->members[i].name))
             known[n++] = v->shape->members[i].name;
-    nearest_names(&list, v->member, known);
+    if (!check_is_full(s->check))
+        nearest_names(&list, v->member, known);
     problem(s->check, CODE_UNKNOWN_KEY, v->pointer,
             "Amazon Personalize has no \"%s\" here; the nearest are %s. If it is newer than this "
             "server, list \"%s\" in deployment.allowUnknown.",
@@ -124,33 +138,33 @@ static void report_constraint(struct service_check *s, const struct service_viol
     AUTO_BUF struct buf list = { 0 };
     const struct service_shape *shape = v->shape;
     const char *words = pattern_words(shape);
-    const char *what = v->is_map_key ? "The key" : "";
-    const char *name = v->member;
+    AUTO_BUF struct buf subject = { 0 };
+    const char *name;
 
+    name_of(v, &subject);
+    name = subject.data;
     switch (v->kind) {
     case VIOLATION_TOO_SHORT:
-        problem(s->check, CODE_TOO_SHORT, v->pointer, "%s\"%s\" needs at least %g %s.",
-                v->is_map_key ? "The key " : what, name, shape->min, unit(shape, shape->min));
+        problem(s->check, CODE_TOO_SHORT, v->pointer, "%s needs at least %g %s.", name, shape->min,
+                unit(shape, shape->min));
         return;
     case VIOLATION_TOO_LONG:
-        problem(s->check, CODE_TOO_LONG, v->pointer, "%s\"%s\" may have at most %g %s.",
-                v->is_map_key ? "The key " : what, name, shape->max, unit(shape, shape->max));
+        problem(s->check, CODE_TOO_LONG, v->pointer, "%s may have at most %g %s.", name, shape->max,
+                unit(shape, shape->max));
         return;
     case VIOLATION_TOO_SMALL:
-        problem(s->check, CODE_TOO_SMALL, v->pointer, "\"%s\" must be at least %g.", name,
-                shape->min);
+        problem(s->check, CODE_TOO_SMALL, v->pointer, "%s must be at least %g.", name, shape->min);
         return;
     case VIOLATION_TOO_LARGE:
-        problem(s->check, CODE_TOO_LARGE, v->pointer, "\"%s\" may be at most %g.", name,
-                shape->max);
+        problem(s->check, CODE_TOO_LARGE, v->pointer, "%s may be at most %g.", name, shape->max);
         return;
     case VIOLATION_PATTERN:
-        problem(s->check, CODE_PATTERN, v->pointer, "\"%s\" has not the form it needs: %s%s.", name,
+        problem(s->check, CODE_PATTERN, v->pointer, "%s has not the form it needs: %s%s.", name,
                 words ? "" : "it must match ", words ? words : shape->pattern);
         return;
     case VIOLATION_ENUM:
         enum_words(shape, &list);
-        problem(s->check, CODE_ENUM, v->pointer, "\"%s\" must be one of %s.", name, list.data);
+        problem(s->check, CODE_ENUM, v->pointer, "%s must be one of %s.", name, list.data);
         return;
     case VIOLATION_TYPE:
     case VIOLATION_MISSING:
@@ -163,6 +177,7 @@ static void report(void *context, const struct service_violation *v)
 {
     struct service_check *s = context;
     struct check *c = s->check;
+    AUTO_BUF struct buf subject = { 0 };
 
     c->phase = s->phase;
     if (str_starts(v->pointer + strlen(s->pointer), "/tags") && s->service &&
@@ -170,7 +185,8 @@ static void report(void *context, const struct service_violation *v)
         c->phase = PHASE_TAGS;
     switch (v->kind) {
     case VIOLATION_TYPE:
-        problem(c, CODE_WRONG_TYPE, v->pointer, "\"%s\" must be %s; found %s.", v->member,
+        name_of(v, &subject);
+        problem(c, CODE_WRONG_TYPE, v->pointer, "%s must be %s; found %s.", subject.data,
                 type_words(v->shape), json_type_words(v->value));
         break;
     case VIOLATION_MISSING:
@@ -200,10 +216,12 @@ static void check_tag_rules(struct check *c, const json_t *tags, const char *poi
 
     if (!json_is_array(tags))
         return;
-    if (json_array_size(tags) > 48)
+    if (json_array_size(tags) > TAGS_MAX) {
         problem(c, CODE_TOO_MANY_TAGS, pointer,
-                "%zu tags: Amazon allows 50 on a resource and Steward adds two; keep at most 48.",
-                json_array_size(tags));
+                "%zu tags: Amazon allows 50 on a resource and Steward adds two; keep at most %d.",
+                json_array_size(tags), TAGS_MAX);
+        return;
+    }
     json_array_foreach (tags, i, tag) {
         const char *key = json_text(tag, "tagKey");
         struct place at = { "" };
@@ -217,7 +235,7 @@ static void check_tag_rules(struct check *c, const json_t *tags, const char *poi
             problem(c, CODE_RESERVED_TAG, at.text,
                     "The key \"%s\" is reserved; choose one without that prefix.", key);
         json_array_foreach (tags, k, earlier) {
-            if (k >= i || k > 200)
+            if (k >= i)
                 break;
             if (str_eq(json_text(earlier, "tagKey"), key)) {
                 problem(c, CODE_DUPLICATE_TAG, at.text, "The key \"%s\" occurs twice; keep one.",

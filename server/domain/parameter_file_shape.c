@@ -205,13 +205,49 @@ static void unknown_keys(struct check *c, const struct field *members, const jso
             field++;
         if (field->key)
             continue;
-        nearest_names(&list, key, known);
+        if (!check_is_full(c))
+            nearest_names(&list, key, known);
         length = place_key(at, key);
         problem(c, CODE_UNKNOWN_KEY, at->text,
-                "\"%s\" is not a key of this section; the nearest are %s.", key, list.data);
+                "\"%s\" is not a key of this section; the nearest are %s.", key,
+                list.data ? list.data : "none");
         place_pop(at, length);
     }
     c->phase = phase;
+}
+
+static bool has_member(const struct field *members, const char *name)
+{
+    for (; members->key; members++) {
+        const struct field *inner = members->type == FIELD_OBJECT ? members->members : NULL;
+        const struct service_operation *operation = NULL;
+
+        if (members->service)
+            operation = service_operation_find(&service_personalize, members->service->operation);
+        else if (inner && inner->service) /* datasets: schema and dataset hang one level lower */
+            operation = service_operation_find(&service_personalize, inner->service->operation);
+        if (operation && service_member_find(operation->input, name))
+            return true;
+    }
+    return false;
+}
+
+/* workflowConfig.ignoreFields names members of the service-config beside it. */
+static void check_ignored(struct check *c, const struct field *members, const json_t *value,
+                          struct place *at)
+{
+    const json_t *list = json_object_get(json_object_get(value, "workflowConfig"), "ignoreFields");
+    size_t i;
+    const json_t *item;
+
+    json_array_foreach (list, i, item) {
+        const char *name = json_string_value(item);
+        AUTO_FREE char *pointer = xasprintf("%s/workflowConfig/ignoreFields/%zu", at->text, i);
+
+        if (name && !has_member(members, name))
+            problem(c, CODE_UNKNOWN_NAME, pointer,
+                    "\"%s\" is no member of the service-config beside it; correct the name.", name);
+    }
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): see walk_value */
@@ -221,6 +257,7 @@ static void walk_object(struct check *c, const struct field *members, const json
     enum phase phase = c->phase;
 
     unknown_keys(c, members, value, at);
+    check_ignored(c, members, value, at);
     for (const struct field *field = members; field->key; field++) {
         const json_t *member = json_object_get(value, field->key);
         size_t length = place_key(at, field->key);

@@ -17,6 +17,7 @@
 
 #define ANY_DOMAIN  NULL
 #define NAME_SPACE  "com.amazonaws.personalize.schema"
+#define FIELDS_MAX  500
 #define POINTER_MAX 256
 
 /* A field with a meaning: required or reserved, in a dataset type and perhaps only in a domain. */
@@ -290,7 +291,7 @@ static void check_name(const struct schema_check *s, const json_t *fields, size_
              name);
         return;
     }
-    for (size_t i = 0; i < index && i < 200; i++) {
+    for (size_t i = 0; i < index; i++) {
         const char *other = json_text(json_array_get(fields, i), "name");
 
         if (other && is_same_name(other, name)) {
@@ -308,6 +309,11 @@ static void check_fields(const struct schema_check *s, const json_t *fields)
     size_t i, n_metadata = 0, n_textual = 0;
     const json_t *field;
 
+    if (json_array_size(fields) > FIELDS_MAX) {
+        tell(s, "schema-limit", "/fields", "%zu fields; at most %d are read.",
+             json_array_size(fields), FIELDS_MAX);
+        return;
+    }
     json_array_foreach (fields, i, field) {
         const struct field_rule *rule = rule_of(s, json_text(field, "name"));
         char pointer[POINTER_MAX];
