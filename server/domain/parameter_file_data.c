@@ -39,8 +39,8 @@ static void report_schema(void *context, const struct schema_trouble *t)
 }
 
 /*
- * A schema in a domain group that names no domain gets the group's. What only the domain asks for
- * is then a warning: whether the service insists is not documented for such a schema.
+ * A schema in a domain group that names no domain is held to the group's with warnings only: whether
+ * the service insists is not documented for such a schema.
  */
 static void check_schema(struct check *c, const json_t *document, const struct dataset_section *d,
                          const json_t *service)

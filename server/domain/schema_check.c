@@ -322,13 +322,13 @@ static void check_fields(const struct schema_check *s, const json_t *fields)
         if (!json_is_object(field) || !json_text(field, "name"))
             continue; /* libavro has said so */
         check_name(s, fields, i, pointer);
+        n_metadata += !rule || !rule->is_key;
         if (!check_plain(s, field, pointer))
             continue;
         if (rule)
             check_rule(s, rule, field, pointer);
         if (rule && rule->is_key)
             continue;
-        n_metadata++;
         n_textual += json_is_true(json_object_get(field, "textual"));
         check_metadata(s, field, pointer);
     }
