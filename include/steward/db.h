@@ -126,14 +126,20 @@ MUST_USE enum err_code db_migrate(struct db_conn *c, int *applied, struct err *e
 struct pg_embedded;
 struct pg_embedded_options {
     const char *data_dir;     /* ours: the cluster lives in DATA_DIR/postgres */
-    const char *run_as;       /* user for the children when we are root: "steward"; NULL otherwise */
-    int64_t start_timeout_ms;
+    const char *run_as;       /* user for the children when we are root; NULL: "steward" */
+    int64_t start_timeout_ms; /* 0: 60 s */
 };
-/* initdb when new (checksums, scram or peer, no TCP), adopts a running postmaster of this data directory, starts one
-   otherwise. *url is a libpq connection string over the unix socket. ERR_UNAVAILABLE says what is missing. */
+/*
+ * The caller holds the lock of the data folder (data_dir.h). initdb when new (checksums, SCRAM with random passwords in
+ * DATA_DIR/postgres.pgpass, unix socket only), adopts a running postmaster of this data folder, starts one otherwise. A
+ * postmaster that dies later is started again by a thread in here. ERR_UNAVAILABLE says what is missing, with the last
+ * lines of PostgreSQL's log in the detail.
+ */
 MUST_USE enum err_code pg_embedded_start(const struct pg_embedded_options *options, struct pg_embedded **out,
                                          struct err *e);
-const char *pg_embedded_url(const struct pg_embedded *pg);
+/* libpq connection strings over the unix socket, without secrets (they name the password file). */
+const char *pg_embedded_url(const struct pg_embedded *pg);       /* role steward: rows only, no DDL */
+const char *pg_embedded_owner_url(const struct pg_embedded *pg); /* role steward_owner: db_migrate(), backups */
 int pg_embedded_pid(const struct pg_embedded *pg);
 bool pg_embedded_was_adopted(const struct pg_embedded *pg);
 /* Fast shutdown and wait; frees. keep: leave the postmaster running. NULL is fine. */
