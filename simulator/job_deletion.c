@@ -36,12 +36,12 @@ void deletion_prepare(struct sim *s, const struct resource *r, json_t *spec)
 
 static bool add_users(struct job *j, json_t *users, const struct s3_location *at)
 {
-    struct s3_blob blob = { 0 };
+    struct s3_blob blob = { .limit = LIST_BYTES_MAX };
     struct csv_reader r;
     size_t column = SIZE_MAX;
     struct err e;
 
-    if (s3_object_read(j->s3, at, LIST_BYTES_MAX, &blob, &e))
+    if (s3_object_read(j->s3, at, &blob, &e))
         return job_fail(j, NO_PRIVILEGES);
     csv_init(&r, blob.data, blob.n);
     if (csv_next(&r))

@@ -196,25 +196,24 @@ static bool read_csv(struct import *x, const char *data, size_t n)
 
 static bool read_object(struct import *x, const struct s3_location *at)
 {
-    struct s3_stat stat;
+    struct s3_opened o;
     struct err e;
     void *data;
     bool ok;
-    int fd;
 
     x->key = at->key;
-    if (s3_object_open(x->j->s3, at, &fd, &stat, &e))
+    if (s3_object_open(x->j->s3, at, &o, &e))
         return job_fail(x->j, NO_PRIVILEGES);
-    if (stat.size == 0) {
-        (void) close(fd);
+    if (o.stat.size == 0) {
+        (void) close(o.fd);
         return job_fail(x->j, "The file %.200s is empty.", at->key);
     }
-    data = mmap(NULL, stat.size, PROT_READ, MAP_PRIVATE, fd, 0);
-    (void) close(fd);
+    data = mmap(NULL, o.stat.size, PROT_READ, MAP_PRIVATE, o.fd, 0);
+    (void) close(o.fd);
     if (data == MAP_FAILED)
         return job_fail(x->j, "The file %.200s cannot be read: %s.", at->key, strerror(errno));
-    ok = read_csv(x, data, stat.size);
-    (void) munmap(data, stat.size);
+    ok = read_csv(x, data, o.stat.size);
+    (void) munmap(data, o.stat.size);
     return ok;
 }
 

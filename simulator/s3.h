@@ -20,9 +20,10 @@
 
 #define S3_KEY_MAX    1024
 #define S3_BUCKET_MAX 63
-#define S3_ETAG_BYTES 48                  /* 32 hex digits, '-', part count; without the quotes */
-#define S3_BODY_LIMIT ((size_t) 64 << 20) /* what one request may carry: a part or a small object \
-                                           */
+#define S3_ETAG_BYTES 48 /* 32 hex digits, '-', part count; without the quotes */
+#define S3_BODY_LIMIT                                                           \
+    ((size_t) 64 << 20) /* what one request may carry: a part or a small object \
+                         */
 
 struct s3_store;
 
@@ -81,19 +82,23 @@ bool s3_bucket_exists(struct s3_store *store, const char *bucket);
 MUST_USE enum err_code s3_bucket_create(struct s3_store *store, const char *bucket, struct err *e);
 MUST_USE enum err_code s3_object_stat(struct s3_store *store, const struct s3_location *at,
                                       struct s3_stat *out, struct err *e);
-/* A descriptor positioned at 0. The object is its first stat->size bytes (bookkeeping follows them:
-   stop there). It stays as it is while open, whatever happens to the key. The caller closes it.
-   stat is filled. */
-MUST_USE enum err_code s3_object_open(struct s3_store *store, const struct s3_location *at, int *fd,
-                                      struct s3_stat *stat, struct err *e);
-/* The whole object in memory, NUL-terminated; the caller owns *out. ERR_INVALID when larger than
- * limit. */
+/* A descriptor positioned at 0. The object is its first stat.size bytes (bookkeeping follows them:
+   stop there). It stays as it is while open, whatever happens to the key. The caller closes fd. */
+struct s3_opened {
+    int fd;
+    struct s3_stat stat;
+};
+MUST_USE enum err_code s3_object_open(struct s3_store *store, const struct s3_location *at,
+                                      struct s3_opened *out, struct err *e);
+/* The whole object in memory, NUL-terminated; the caller owns out->data. ERR_INVALID when it is
+   larger than out->limit. */
 struct s3_blob {
     char *data;
     size_t n;
+    size_t limit; /* set by the caller */
 };
 MUST_USE enum err_code s3_object_read(struct s3_store *store, const struct s3_location *at,
-                                      size_t limit, struct s3_blob *out, struct err *e);
+                                      struct s3_blob *out, struct err *e);
 /* Stores bytes; content_type NULL: binary/octet-stream. */
 struct s3_content {
     const void *data;
@@ -108,9 +113,9 @@ MUST_USE enum err_code s3_object_delete(struct s3_store *store, const struct s3_
 
 /* An object written piece by piece; it appears at s3_writer_commit(). One thread at a time. */
 struct s3_writer;
-MUST_USE enum err_code s3_writer_open(struct s3_store *store, const struct s3_location *at,
-                                      const char *content_type, struct s3_writer **out,
-                                      struct err *e);
+/* NULL and *e when the place is wrong; content_type NULL: binary/octet-stream. */
+MUST_USE struct s3_writer *s3_writer_open(struct s3_store *store, const struct s3_location *at,
+                                          const char *content_type, struct err *e);
 MUST_USE enum err_code s3_writer_write(struct s3_writer *w, const void *data, size_t n,
                                        struct err *e);
 MUST_USE enum err_code s3_writer_commit(struct s3_writer *w,

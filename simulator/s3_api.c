@@ -45,34 +45,33 @@ enum err_code s3_object_stat(struct s3_store *store, const struct s3_location *a
     return s3_err(e, rc, at);
 }
 
-enum err_code s3_object_open(struct s3_store *store, const struct s3_location *at, int *fd,
-                             struct s3_stat *stat, struct err *e)
+enum err_code s3_object_open(struct s3_store *store, const struct s3_location *at,
+                             struct s3_opened *out, struct err *e)
 {
     AUTO_META struct s3_meta meta = { 0 };
-    enum s3_code rc = s3_object_get(store, at, fd, &meta);
+    enum s3_code rc = s3_object_get(store, at, &out->fd, &meta);
 
     if (rc == S3_OK)
-        *stat = meta.stat;
+        out->stat = meta.stat;
     return s3_err(e, rc, at);
 }
 
-enum err_code s3_object_read(struct s3_store *store, const struct s3_location *at, size_t limit,
+enum err_code s3_object_read(struct s3_store *store, const struct s3_location *at,
                              struct s3_blob *out, struct err *e)
 {
     AUTO_FREE char *data = NULL;
-    struct s3_stat stat;
+    struct s3_opened o;
     size_t done = 0;
-    int fd;
 
-    TRY(s3_object_open(store, at, &fd, &stat, e));
-    if (stat.size > limit) {
-        (void) close(fd);
+    TRY(s3_object_open(store, at, &o, e));
+    if (o.stat.size > out->limit) {
+        (void) close(o.fd);
         return err_set(e, ERR_INVALID, "s3://%s/%s has %llu bytes; at most %zu are read here",
-                       at->bucket, at->key, (unsigned long long) stat.size, limit);
+                       at->bucket, at->key, (unsigned long long) o.stat.size, out->limit);
     }
-    data = xmalloc(stat.size + 1);
-    while (done < stat.size) {
-        ssize_t got = pread(fd, data + done, stat.size - done, (off_t) done);
+    data = xmalloc(o.stat.size + 1);
+    while (done < o.stat.size) {
+        ssize_t got = pread(o.fd, data + done, o.stat.size - done, (off_t) done);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -80,31 +79,35 @@ enum err_code s3_object_read(struct s3_store *store, const struct s3_location *a
             break;
         done += (size_t) got;
     }
-    (void) close(fd);
-    if (done < stat.size)
+    (void) close(o.fd);
+    if (done < o.stat.size)
         return err_set(e, ERR_INTERNAL, "s3://%s/%s cannot be read: %s", at->bucket, at->key,
                        strerror(errno));
     data[done] = '\0';
-    *out = (struct s3_blob){ .data = TAKE(data), .n = done };
+    out->data = TAKE(data);
+    out->n = done;
     return OK;
 }
 
-enum err_code s3_writer_open(struct s3_store *store, const struct s3_location *at,
-                             const char *content_type, struct s3_writer **out, struct err *e)
+struct s3_writer *s3_writer_open(struct s3_store *store, const struct s3_location *at,
+                                 const char *content_type, struct err *e)
 {
     enum s3_code rc = s3_bucket_check_name(at->bucket);
+    struct s3_writer *w = NULL;
 
     if (rc == S3_OK)
         rc = s3_key_check(at->key);
     if (rc == S3_OK && !s3_bucket_exists(store, at->bucket))
         rc = S3_NO_SUCH_BUCKET;
     if (rc == S3_OK)
-        rc = s3_file_begin(store, at, out);
-    if (rc == S3_OK)
-        (void) json_object_set_new(
-            (*out)->headers, "content-type",
-            json_string(content_type ? content_type : "binary/octet-stream"));
-    return s3_err(e, rc, at);
+        rc = s3_file_begin(store, at, &w);
+    if (rc) {
+        (void) s3_err(e, rc, at);
+        return NULL;
+    }
+    (void) json_object_set_new(w->headers, "content-type",
+                               json_string(content_type ? content_type : "binary/octet-stream"));
+    return w;
 }
 
 static enum err_code writer_err(const struct s3_writer *w, enum s3_code rc, struct err *e)
@@ -139,10 +142,11 @@ void s3_writer_abort(struct s3_writer *w)
 enum err_code s3_object_put(struct s3_store *store, const struct s3_location *at,
                             const struct s3_content *content, struct err *e)
 {
-    struct s3_writer *w;
+    struct s3_writer *w = s3_writer_open(store, at, content->content_type, e);
     enum err_code rc;
 
-    TRY(s3_writer_open(store, at, content->content_type, &w, e));
+    if (!w)
+        return e->code;
     rc = s3_writer_write(w, content->data, content->n, e);
     if (rc) {
         s3_writer_abort(w);

@@ -130,12 +130,10 @@ static enum s3_code read_trailers(struct reader *r, struct s3_chunked *out)
     return !r->check || r->check(r->context, &piece) ? S3_OK : S3_SIGNATURE_MISMATCH;
 }
 
-enum s3_code s3_chunked_decode(const char *body, size_t n, s3_chunk_fn check, void *context,
-                               struct s3_chunked *out)
+enum s3_code s3_chunked_decode(const char *body, size_t n, struct s3_chunked *out)
 {
-    struct reader r = { .p = body, .end = body + n, .check = check, .context = context };
+    struct reader r = { .p = body, .end = body + n, .check = out->check, .context = out->context };
 
-    *out = (struct s3_chunked){ 0 };
     buf_reserve(&out->data, n);
     for (;;) {
         struct s3_chunk chunk = { 0 };
@@ -149,7 +147,7 @@ enum s3_code s3_chunked_decode(const char *body, size_t n, s3_chunk_fn check, vo
         if (chunk.n > (size_t) (r.end - r.p))
             return S3_INCOMPLETE_BODY;
         chunk.data = r.p;
-        if (check && !check(context, &chunk))
+        if (r.check && !r.check(r.context, &chunk))
             return S3_SIGNATURE_MISMATCH;
         if (chunk.n == 0)
             return read_trailers(&r, out);

@@ -153,14 +153,14 @@ static const struct s3_part *find_part(const struct s3_part *parts, size_t count
 }
 
 /* Replaces what the client listed by what is on disk; both are in ascending order. */
-static enum s3_code choose_parts(const struct wanted *w, struct s3_part *parts, size_t *count)
+static enum s3_code choose_parts(const struct wanted *w, struct s3_parts *parts)
 {
-    size_t there = *count;
+    size_t there = parts->count;
 
-    *count = 0;
+    parts->count = 0;
     for (size_t i = 0; i < w->count; i++) {
         const struct wanted_part *want = &w->parts[i];
-        const struct s3_part *part = find_part(parts, there, want->number);
+        const struct s3_part *part = find_part(parts->items, there, want->number);
 
         if (i > 0 && want->number <= w->parts[i - 1].number)
             return S3_INVALID_PART_ORDER;
@@ -171,7 +171,7 @@ static enum s3_code choose_parts(const struct wanted *w, struct s3_part *parts, 
             return S3_INVALID_PART;
         if (i + 1 < w->count && part->stat.size < S3_PART_MIN_BYTES)
             return S3_ENTITY_TOO_SMALL;
-        parts[(*count)++] = *part; /* never behind the part it came from */
+        parts->items[parts->count++] = *part; /* never behind the part it came from */
     }
     return S3_OK;
 }
@@ -195,7 +195,7 @@ static void answer_complete(struct s3_call *c, const struct s3_stat *stat)
 
 static enum s3_code complete(struct s3_call *c, const struct s3_upload *upload, struct wanted *w)
 {
-    AUTO_FREE struct s3_part *parts = NULL;
+    AUTO_PARTS struct s3_parts parts = { 0 };
     struct s3_completion completion = { .at = c->at, .upload = upload };
     const char *if_match = http_header(c->rq, "if-match");
     struct s3_stat stat;
@@ -203,12 +203,13 @@ static enum s3_code complete(struct s3_call *c, const struct s3_upload *upload, 
 
     if (!xml_walk(c->body, c->body_n, visit_part, w) || w->count == 0)
         return S3_MALFORMED_XML;
-    rc = s3_upload_parts(c->store, upload, c->at.bucket, &parts, &completion.count);
+    rc = s3_upload_parts(c->store, &c->at, upload->id, &parts);
     if (rc == S3_OK)
-        rc = choose_parts(w, parts, &completion.count);
+        rc = choose_parts(w, &parts);
     if (rc)
         return rc;
-    completion.parts = parts;
+    completion.parts = parts.items;
+    completion.count = parts.count;
     completion.is_if_absent = str_eq(http_header(c->rq, "if-none-match"), "*");
     if (if_match) {
         struct wanted_part unquoted = { 0 };
@@ -271,9 +272,9 @@ static void write_parts(struct s3_call *c, struct buf *b, const struct s3_part *
 enum s3_code s3_do_list_parts(struct s3_call *c)
 {
     AUTO_UPLOAD struct s3_upload upload = { 0 };
-    AUTO_FREE struct s3_part *parts = NULL;
+    AUTO_PARTS struct s3_parts parts = { 0 };
     struct buf b = { 0 };
-    size_t count, first = 0, n;
+    size_t first = 0, n;
     int64_t max = 1000, marker = 0;
     enum s3_code rc = s3_query_number(c, "max-parts", 1000, &max);
 
@@ -282,22 +283,22 @@ enum s3_code s3_do_list_parts(struct s3_call *c)
     if (rc == S3_OK)
         rc = s3_upload_load(c->store, &c->at, http_query(c->rq, "uploadId"), &upload);
     if (rc == S3_OK)
-        rc = s3_upload_parts(c->store, &upload, c->at.bucket, &parts, &count);
+        rc = s3_upload_parts(c->store, &c->at, upload.id, &parts);
     if (rc)
         return rc;
-    while (first < count && parts[first].number <= marker)
+    while (first < parts.count && parts.items[first].number <= marker)
         first++;
-    n = count - first > (size_t) max ? (size_t) max : count - first;
+    n = parts.count - first > (size_t) max ? (size_t) max : parts.count - first;
     xml_begin(&b, "ListPartsResult");
     xml_text(&b, "Bucket", c->at.bucket);
     xml_text(&b, "Key", c->at.key);
     xml_text(&b, "UploadId", upload.id);
     xml_number(&b, "PartNumberMarker", (uint64_t) marker);
     if (n > 0)
-        xml_number(&b, "NextPartNumberMarker", (uint64_t) parts[first + n - 1].number);
+        xml_number(&b, "NextPartNumberMarker", (uint64_t) parts.items[first + n - 1].number);
     xml_number(&b, "MaxParts", (uint64_t) max);
-    xml_bool(&b, "IsTruncated", first + n < count);
-    write_parts(c, &b, parts + first, n);
+    xml_bool(&b, "IsTruncated", first + n < parts.count);
+    write_parts(c, &b, parts.items + first, n);
     xml_close(&b, "ListPartsResult");
     s3_answer_xml(c, 200, &b);
     return S3_OK;
@@ -338,7 +339,7 @@ static void write_uploads(struct s3_call *c, struct buf *b, const struct s3_uplo
 static void answer_uploads(struct s3_call *c, const struct s3_upload *all, size_t count, size_t max)
 {
     const char *prefix = s3_query_or(c, "prefix", "");
-    AUTO_FREE const struct s3_upload **page = xcalloc(count + 1, sizeof *page);
+    AUTO_FREE const struct s3_upload **page = xcalloc(count + 1, sizeof(void *));
     struct buf b = { 0 };
     bool has_seen = false;
     size_t n = 0;

@@ -112,15 +112,15 @@ struct s3_chunk {
 };
 typedef bool (*s3_chunk_fn)(void *context, const struct s3_chunk *chunk);
 struct s3_chunked {
-    struct buf data; /* the payload without the framing */
-    struct buf
-        trailers; /* "name:value\n" lines, names in lower case, without the trailer's signature */
+    s3_chunk_fn check;   /* set by the caller; NULL: signatures are not looked at */
+    void *context;       /* for check */
+    struct buf data;     /* the payload without the framing */
+    struct buf trailers; /* "name:value\n" lines, names in lower case, without the signature */
 };
-/* check may be NULL. S3_INCOMPLETE_BODY when the framing ends early, S3_INVALID_REQUEST when it is
-   wrong, S3_SIGNATURE_MISMATCH when check says false. The caller calls s3_chunked_done() in any
-   case. */
-enum s3_code s3_chunked_decode(const char *body, size_t n, s3_chunk_fn check, void *context,
-                               struct s3_chunked *out);
+/* Fills data and trailers, which begin empty. S3_INCOMPLETE_BODY when the framing ends early,
+   S3_INVALID_REQUEST when it is wrong, S3_SIGNATURE_MISMATCH when check says false. The caller
+   calls s3_chunked_done() in any case. */
+enum s3_code s3_chunked_decode(const char *body, size_t n, struct s3_chunked *out);
 void s3_chunked_done(struct s3_chunked *c);
 /* The value of a trailer, in buffer out; false when absent or longer. */
 bool s3_chunked_trailer(const struct s3_chunked *c, const char *name, char *out, size_t size);
@@ -235,9 +235,14 @@ enum s3_code s3_upload_load(struct s3_store *store, const struct s3_location *at
                             struct s3_upload *out);
 /* Puts an ended writer's file in place as a part. */
 enum s3_code s3_upload_publish_part(struct s3_writer *w, const char *id, int number);
-/* Parts in order of number; the caller frees *out. */
-enum s3_code s3_upload_parts(struct s3_store *store, const struct s3_upload *u, const char *bucket,
-                             struct s3_part **out, size_t *count);
+struct s3_parts {
+    struct s3_part *items; /* in order of number */
+    size_t count;
+};
+void s3_parts_done(struct s3_parts *parts);
+#define AUTO_PARTS __attribute__((cleanup(s3_parts_done)))
+enum s3_code s3_upload_parts(struct s3_store *store, const struct s3_location *at, const char *id,
+                             struct s3_parts *out);
 /* Uploads in progress by key, then start; the caller calls s3_upload_done() on each and frees *out.
  */
 enum s3_code s3_upload_list(struct s3_store *store, const char *bucket, struct s3_upload **out,

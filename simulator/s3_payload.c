@@ -87,9 +87,11 @@ static enum s3_code take_framing_off(struct s3_call *c, bool is_signed)
 
     if (is_signed && c->caller->secret_access_key && !chain_start(c, &chain))
         return S3_MALFORMED_AUTHORIZATION;
-    rc = s3_chunked_decode(c->body, c->body_n,
-                           is_signed && c->caller->secret_access_key ? check_chunk : NULL, &chain,
-                           &c->chunked);
+    if (is_signed && c->caller->secret_access_key) {
+        c->chunked.check = check_chunk;
+        c->chunked.context = &chain;
+    }
+    rc = s3_chunked_decode(c->body, c->body_n, &c->chunked);
     if (rc == S3_INVALID_REQUEST)
         return s3_fail(c, rc, "The aws-chunked framing of the body is malformed");
     if (rc)

@@ -121,7 +121,15 @@ enum s3_code s3_write_text(const struct s3_store *store, const char *path, const
     return S3_OK;
 }
 
-/* ---- the index ---- */
+/* ---- the index: sorted arrays of pointers ---- */
+
+/* Moves n pointers of an array from one index to another. */
+static void move_items(void *array, size_t to, size_t from, size_t n)
+{
+    char *bytes = array;
+
+    memmove(bytes + to * sizeof(void *), bytes + from * sizeof(void *), n * sizeof(void *));
+}
 
 static void record_free(struct s3_record *r)
 {
@@ -168,10 +176,9 @@ static void bucket_insert(struct s3_store *store, struct s3_bucket *b)
 
     if (store->count == store->capacity) {
         store->capacity = store->capacity ? 2 * store->capacity : 8;
-        store->buckets = xrealloc(store->buckets, store->capacity * sizeof *store->buckets);
+        store->buckets = xrealloc(store->buckets, store->capacity * sizeof(void *));
     }
-    memmove(store->buckets + i + 1, store->buckets + i,
-            (store->count - i) * sizeof *store->buckets);
+    move_items(store->buckets, i + 1, i, store->count - i);
     store->buckets[i] = b;
     store->count++;
 }
@@ -207,9 +214,9 @@ static void record_insert_at(struct s3_bucket *b, size_t i, const char *key,
     r->stat = *stat;
     if (b->count == b->capacity) {
         b->capacity = b->capacity ? 2 * b->capacity : 64;
-        b->records = xrealloc(b->records, b->capacity * sizeof *b->records);
+        b->records = xrealloc(b->records, b->capacity * sizeof(void *));
     }
-    memmove(b->records + i + 1, b->records + i, (b->count - i) * sizeof *b->records);
+    move_items(b->records, i + 1, i, b->count - i);
     b->records[i] = r;
     b->count++;
 }
@@ -250,7 +257,7 @@ static void load_objects(const struct s3_store *store, struct s3_bucket *b)
             load_object(b, dirfd(folder), entry->d_name);
     (void) closedir(folder);
     if (b->count > 1)
-        qsort(b->records, b->count, sizeof(struct s3_record *), by_key);
+        qsort(b->records, b->count, sizeof(void *), by_key);
 }
 
 static void load_bucket(struct s3_store *store, const char *name)
@@ -390,8 +397,7 @@ static enum s3_code bucket_drop(struct s3_store *store, size_t i)
     if (rc)
         return rc;
     bucket_free(store->buckets[i]);
-    memmove(store->buckets + i, store->buckets + i + 1,
-            (store->count - i - 1) * sizeof *store->buckets);
+    move_items(store->buckets, i, i + 1, store->count - i - 1);
     store->count--;
     return S3_OK;
 }
@@ -465,8 +471,7 @@ enum s3_code s3_object_remove(struct s3_store *store, const struct s3_location *
             rc = s3_broken("removing", path);
         } else {
             record_free(b->records[i]);
-            memmove(b->records + i, b->records + i + 1,
-                    (b->count - i - 1) * sizeof(struct s3_record *));
+            move_items(b->records, i, i + 1, b->count - i - 1);
             b->count--;
         }
     }

@@ -144,31 +144,36 @@ static int by_number(const void *a, const void *b)
     return ((const struct s3_part *) a)->number - ((const struct s3_part *) b)->number;
 }
 
-enum s3_code s3_upload_parts(struct s3_store *store, const struct s3_upload *u, const char *bucket,
-                             struct s3_part **out, size_t *count)
+void s3_parts_done(struct s3_parts *parts)
 {
-    AUTO_FREE char *path = path_upload(store, bucket, u->id);
+    free(parts->items);
+    *parts = (struct s3_parts){ 0 };
+}
+
+enum s3_code s3_upload_parts(struct s3_store *store, const struct s3_location *at, const char *id,
+                             struct s3_parts *out)
+{
+    AUTO_FREE char *path = path_upload(store, at->bucket, id);
     DIR *folder = opendir(path);
     struct dirent *entry;
     size_t capacity = 0;
 
-    *out = NULL;
-    *count = 0;
+    *out = (struct s3_parts){ 0 };
     if (!folder)
         return S3_NO_SUCH_UPLOAD;
     while ((entry = readdir(folder))) {
         if (!isdigit((unsigned char) entry->d_name[0]))
             continue;
-        if (*count == capacity) {
+        if (out->count == capacity) {
             capacity = capacity ? 2 * capacity : 16;
-            *out = xrealloc(*out, capacity * sizeof **out);
+            out->items = xrealloc(out->items, capacity * sizeof *out->items);
         }
-        if (read_part(dirfd(folder), entry->d_name, &(*out)[*count]))
-            ++*count;
+        if (read_part(dirfd(folder), entry->d_name, &out->items[out->count]))
+            out->count++;
     }
     (void) closedir(folder);
-    if (*count > 1)
-        qsort(*out, *count, sizeof **out, by_number);
+    if (out->count > 1)
+        qsort(out->items, out->count, sizeof *out->items, by_number);
     return S3_OK;
 }
 
