@@ -1,0 +1,695 @@
+/*
+ * world.c - the fake world.
+ *
+ * Single thread, a heap of (time, event), a generator seeded once. Which faults happen at all, and
+ * how often, is drawn per seed (swarm testing), so that quiet faults are not drowned by loud ones.
+ * After HEAL_MS all faults stop: then every step must end.
+ */
+#include "world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "steward/step.h"
+
+#define STEPS      4
+#define REPLICAS   3
+#define EVENTS_MAX 512
+#define NAMES_MAX  8 /* attempts per step */
+
+#define SECOND       1000LL
+#define MINUTE       (60 * SECOND)
+#define LEASE        (30 * SECOND)
+#define WINDOW       (15 * MINUTE)
+#define SEND_WITHIN  (5 * SECOND)
+#define CALL_TIMEOUT (20 * SECOND)
+#define HEAL_MS      (4 * 60 * MINUTE)
+#define END_MS       (48 * 60 * MINUTE)
+
+const char *const mutant_names[MUTANT_COUNT] = {
+    "none",        "no-fence", "late-signing",  "short-quiescence", "unmatched-reply",
+    "blind-retry", "no-mark",  "ignored-cancel"
+};
+
+/* The committed row of a step. */
+struct row {
+    struct step step;
+    int owner; /* replica, -1: none */
+    int64_t token, wake_ms;
+    bool has_arn;
+    int arn_attempt; /* which attempt's resource the row points at */
+};
+
+/* What AWS holds under the name of (step, attempt). */
+struct resource {
+    int count;
+    int64_t created_ms, ready_ms;
+    bool will_fail;
+};
+
+struct replica {
+    uint32_t incarnation;
+    int64_t paused_until_ms;
+    bool is_up, is_busy;
+    int step; /* held */
+    int64_t token;
+    struct row copy;
+    struct command command;
+    int64_t marked_ms; /* before the mark was asked for */
+    uint32_t call;     /* id of the open call */
+};
+
+enum event_type {
+    EV_POLL,
+    EV_CRASH,
+    EV_RESTART,
+    EV_PAUSE,
+    EV_LOOKED,
+    EV_MARK,
+    EV_SEND,
+    EV_LAND,
+    EV_REPLY,
+    EV_TIMEOUT,
+    EV_SAVE,
+    EV_CANCEL
+};
+struct event {
+    int64_t at_ms;
+    uint32_t order;
+    enum event_type type;
+    int replica;
+    uint32_t incarnation, call;
+    /* of calls */
+    int step, attempt;
+    enum op op;
+    int64_t dated_ms;
+    enum outcome_type reply;
+};
+
+struct world {
+    uint64_t random;
+    enum mutant mutant;
+    bool verbose, needs_quiescence;
+    int64_t now_ms;
+    struct event heap[EVENTS_MAX];
+    int n_events;
+    uint32_t order, next_call;
+    struct row rows[STEPS];
+    struct resource resources[STEPS][NAMES_MAX];
+    struct replica replicas[REPLICAS];
+    bool is_cancelled;
+    int n_landing; /* calls still on their way */
+    /* fault rates in 1/1000, drawn per seed */
+    unsigned crash, pause, lost_commit, lost_reply, server_error, throttle, late_landing,
+        list_lag_ms, fail;
+    struct verdict *out;
+};
+
+static uint64_t draw(struct world *w)
+{
+    uint64_t x = w->random += 0x9E3779B97F4A7C15ULL;
+
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+    return x ^ (x >> 31);
+}
+
+static int64_t below(struct world *w, int64_t n)
+{
+    return n > 0 ? (int64_t) (draw(w) % (uint64_t) n) : 0;
+}
+
+static bool chance(struct world *w, unsigned per_mille)
+{
+    return w->now_ms < HEAL_MS && below(w, 1000) < (int64_t) per_mille;
+}
+
+static void violate(struct world *w, const char *what)
+{
+    if (!w->out->violation)
+        w->out->violation = what;
+    if (w->verbose)
+        printf("  VIOLATION %s\n", what);
+}
+
+/* ---- the heap ---- */
+
+static bool is_before(const struct event *a, const struct event *b)
+{
+    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
+}
+
+static void push(struct world *w, struct event ev)
+{
+    int i = w->n_events++;
+
+    assert(w->n_events <= EVENTS_MAX);
+    ev.order = w->order++;
+    while (i > 0 && is_before(&ev, &w->heap[(i - 1) / 2])) {
+        w->heap[i] = w->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    w->heap[i] = ev;
+}
+
+static struct event pop(struct world *w)
+{
+    struct event top = w->heap[0], last = w->heap[--w->n_events];
+    int i = 0;
+
+    for (;;) {
+        int child = 2 * i + 1;
+
+        if (child >= w->n_events)
+            break;
+        if (child + 1 < w->n_events && is_before(&w->heap[child + 1], &w->heap[child]))
+            child++;
+        if (!is_before(&w->heap[child], &last))
+            break;
+        w->heap[i] = w->heap[child];
+        i = child;
+    }
+    w->heap[i] = last;
+    return top;
+}
+
+static void later(struct world *w, int r, enum event_type type, int64_t delay_ms)
+{
+    struct event ev = { .at_ms = w->now_ms + delay_ms,
+                        .type = type,
+                        .replica = r,
+                        .incarnation = w->replicas[r].incarnation,
+                        .call = w->replicas[r].call };
+
+    /* A process may be stopped between any two of its instructions. */
+    if ((type == EV_MARK || type == EV_SEND || type == EV_SAVE) && chance(w, w->pause)) {
+        ev.at_ms += below(w, 20 * MINUTE);
+        w->out->pauses++;
+    }
+    push(w, ev);
+}
+
+/* ---- the database ---- */
+
+static bool is_ours(const struct world *w, int r)
+{
+    const struct replica *p = &w->replicas[r];
+    const struct row *row = &w->rows[p->step];
+
+    return w->mutant == MUTANT_NO_FENCE || (row->token == p->token && row->owner == r);
+}
+
+static bool is_live(const struct row *row)
+{
+    return row->step.state == STEP_READY || row->step.state == STEP_WAITING;
+}
+
+static void drop(struct world *w, int r)
+{
+    w->replicas[r].is_busy = false;
+    w->replicas[r].call = 0;
+    later(w, r, EV_POLL, 200 + below(w, 1000));
+}
+
+/* ---- the shell around the core ---- */
+
+static void proceed(struct world *w, int r, enum outcome_type type, enum seen seen,
+                    uint32_t command_id);
+
+static void execute(struct world *w, int r)
+{
+    struct replica *p = &w->replicas[r];
+
+    p->copy.step.command_id = p->command.id;
+    p->call = ++w->next_call;
+    switch (p->command.type) {
+    case CMD_PROBE:
+        later(w, r, EV_LOOKED, 20 + below(w, 500));
+        return;
+    case CMD_MARK:
+        p->marked_ms = w->now_ms;
+        later(w, r, EV_MARK, 1 + below(w, 20));
+        return;
+    case CMD_SEND:
+        later(w, r, EV_SEND, 1 + below(w, 50));
+        return;
+    case CMD_NONE:
+    case CMD_DROP:
+        drop(w, r);
+        return;
+    case CMD_SAVE:
+    case CMD_WAIT:
+    case CMD_RETRY:
+    case CMD_FAIL:
+    case CMD_CANCEL:
+    case CMD_DONE:
+        later(w, r, EV_SAVE, 1 + below(w, 20));
+        return;
+    }
+}
+
+static void proceed(struct world *w, int r, enum outcome_type type, enum seen seen,
+                    uint32_t command_id)
+{
+    struct replica *p = &w->replicas[r];
+    struct outcome o = { .type = type,
+                         .seen = seen,
+                         .command_id = command_id,
+                         .mark_ms = p->copy.step.last_mark_ms,
+                         .sends = p->copy.step.sends };
+    struct command c;
+
+    if (step_check(&p->copy.step)) {
+        violate(w, step_check(&p->copy.step));
+        drop(w, r);
+        return;
+    }
+    step_next(&p->copy.step, &o, w->now_ms, &c);
+    if (c.type == CMD_NONE)
+        return; /* matched nothing: whatever is open stays open */
+    p->command = c;
+    execute(w, r);
+}
+
+/* Polling every second finds nothing before something is due: it is skipped, not simulated. */
+static int64_t until_due_ms(const struct world *w)
+{
+    int64_t soonest = w->now_ms + 20 * MINUTE;
+
+    for (int i = 0; i < STEPS; i++)
+        if (is_live(&w->rows[i]) && w->rows[i].wake_ms < soonest)
+            soonest = w->rows[i].wake_ms;
+    return soonest > w->now_ms + 200 ? soonest - w->now_ms : 200;
+}
+
+static void on_poll(struct world *w, int r)
+{
+    struct replica *p = &w->replicas[r];
+    struct row *row = NULL;
+
+    if (p->is_busy)
+        return;
+    for (int i = 0; i < STEPS && !row; i++)
+        if (is_live(&w->rows[i]) && w->rows[i].wake_ms <= w->now_ms)
+            row = &w->rows[i], p->step = i;
+    if (!row) {
+        later(w, r, EV_POLL, until_due_ms(w) + below(w, 1000));
+        return;
+    }
+    row->owner = r;
+    row->token++;
+    row->wake_ms = w->now_ms + LEASE;
+    if (chance(w, w->lost_commit)) { /* claimed, and the reply was lost: the lease must lapse */
+        later(w, r, EV_POLL, 1000);
+        return;
+    }
+    p->is_busy = true;
+    p->token = row->token;
+    p->copy = *row;
+    p->copy.step.is_cancelled = w->is_cancelled;
+    p->copy.step.is_ours = row->step.intent == INTENT_SAVED;
+    p->copy.step.command_id = 0;
+    proceed(w, r, OUT_CLAIMED, SEEN_ABSENT, 0);
+}
+
+static enum seen look(struct world *w, const struct replica *p, int attempt)
+{
+    const struct resource *x = &w->resources[p->step][attempt - 1];
+
+    if (x->count == 0 || w->now_ms < x->created_ms + below(w, (int64_t) w->list_lag_ms + 1))
+        return SEEN_ABSENT;
+    if (w->now_ms < x->ready_ms)
+        return SEEN_IN_PROGRESS;
+    return x->will_fail ? SEEN_FAILED : SEEN_MATCHES;
+}
+
+static void on_looked(struct world *w, int r)
+{
+    struct replica *p = &w->replicas[r];
+    enum seen seen = look(w, p, p->copy.step.attempt);
+
+    if (chance(w, w->server_error + w->throttle)) {
+        proceed(w, r, OUT_LOOK_RETRY, SEEN_ABSENT, p->command.id);
+        return;
+    }
+    /* A saved resource is described by its ARN, which does not lag. */
+    if (p->copy.step.intent == INTENT_SAVED && seen == SEEN_ABSENT)
+        seen = SEEN_IN_PROGRESS;
+    if (seen != SEEN_ABSENT)
+        p->copy.step.is_ours = true;
+    proceed(w, r, OUT_SEEN, seen, p->command.id);
+}
+
+static void on_mark(struct world *w, int r)
+{
+    struct replica *p = &w->replicas[r];
+    struct row *row = &w->rows[p->step];
+    struct step *s = &row->step;
+    bool is_blind = w->mutant == MUTANT_NO_MARK;
+
+    if (!is_ours(w, r) || !is_live(row)) {
+        w->out->fenced++;
+        proceed(w, r, OUT_MARK_LOST, SEEN_ABSENT, p->command.id);
+        return;
+    }
+    if (w->is_cancelled && w->mutant != MUTANT_IGNORED_CANCEL) {
+        proceed(w, r, OUT_MARK_CANCELLED, SEEN_ABSENT, p->command.id);
+        return;
+    }
+    if (w->is_cancelled)
+        violate(w, "I15: marked after the cancel");
+    if (!is_blind) {
+        if (s->intent == INTENT_MAYBE_SENT)
+            s->ambiguous_ms = s->last_mark_ms;
+        s->intent = INTENT_MAYBE_SENT;
+        s->op = p->command.op;
+        s->sends++;
+        s->last_mark_ms = w->now_ms;
+        row->wake_ms = w->now_ms + LEASE;
+    }
+    if (chance(w, w->lost_commit)) {
+        proceed(w, r, OUT_MARK_UNKNOWN, SEEN_ABSENT, p->command.id);
+        return;
+    }
+    p->copy.step.intent = INTENT_MAYBE_SENT;
+    p->copy.step.op = p->command.op;
+    p->copy.step.sends = is_blind ? p->copy.step.sends + 1 : s->sends;
+    p->copy.step.last_mark_ms = w->now_ms;
+    proceed(w, r, OUT_MARKED, SEEN_ABSENT, p->command.id);
+}
+
+static void on_send(struct world *w, int r)
+{
+    struct replica *p = &w->replicas[r];
+    bool is_late = w->mutant == MUTANT_LATE_SIGNING;
+    struct event call = { .type = EV_LAND,
+                          .replica = r,
+                          .incarnation = p->incarnation,
+                          .call = p->call,
+                          .step = p->step,
+                          .attempt = p->copy.step.attempt,
+                          .op = p->command.op,
+                          .dated_ms = is_late ? w->now_ms : p->command.mark_ms };
+
+    if (!is_late && w->now_ms - p->marked_ms > SEND_WITHIN) {
+        proceed(w, r, OUT_NOT_SENT, SEEN_ABSENT, p->command.id);
+        return;
+    }
+    w->out->sends++;
+    call.at_ms = w->now_ms + 10 + below(w, 2000);
+    if (chance(w, w->late_landing)) /* held up in the network, for seconds or for hours */
+        call.at_ms += below(w, chance(w, 500) ? 30 * SECOND : 180 * MINUTE);
+    push(w, call);
+    w->n_landing++;
+    later(w, r, EV_TIMEOUT, CALL_TIMEOUT);
+}
+
+static void land(struct world *w, struct event *call)
+{
+    struct resource *x = &w->resources[call->step][call->attempt - 1];
+
+    call->reply = OUT_SENT_OK;
+    if (w->now_ms - call->dated_ms > WINDOW) {
+        call->reply = OUT_NOT_SENT; /* the signature is too old */
+        return;
+    }
+    if (chance(w, w->throttle)) {
+        call->reply = OUT_SENT_BUSY;
+        return;
+    }
+    if (chance(w, w->server_error)) {
+        call->reply = OUT_SENT_UNKNOWN; /* 5xx before the effect */
+        return;
+    }
+    if (x->count > 0 && !w->needs_quiescence) {
+        call->reply = OUT_SENT_EXISTS;
+        return;
+    }
+    if (++x->count > 1)
+        violate(w, "I8: two resources of one intent");
+    if (x->count == 1) {
+        x->created_ms = w->now_ms;
+        x->ready_ms = w->now_ms + 10 * SECOND + below(w, 40 * MINUTE);
+        x->will_fail = below(w, 1000) < (int64_t) w->fail;
+        w->out->resources++;
+    }
+    if (chance(w, w->server_error))
+        call->reply = OUT_SENT_UNKNOWN; /* 5xx after the effect */
+}
+
+static void on_land(struct world *w, struct event call)
+{
+    w->n_landing--;
+    land(w, &call);
+    if (chance(w, w->lost_reply))
+        return; /* the caller times out */
+    call.type = EV_REPLY;
+    call.at_ms = w->now_ms + 5 + below(w, 500);
+    push(w, call);
+}
+
+static void on_reply(struct world *w, const struct event *ev)
+{
+    struct replica *p = &w->replicas[ev->replica];
+    enum outcome_type type = ev->reply;
+    bool is_mine = p->call == ev->call && p->incarnation == ev->incarnation;
+
+    if (w->mutant == MUTANT_UNMATCHED_REPLY)
+        is_mine = p->is_busy && p->command.type == CMD_SEND;
+    if (!is_mine || !p->is_busy)
+        return; /* a reply of an abandoned call is dropped */
+    if (w->mutant == MUTANT_BLIND_RETRY && type == OUT_SENT_UNKNOWN)
+        type = OUT_SENT_BUSY;
+    proceed(w, ev->replica, type, SEEN_ABSENT, p->command.id);
+}
+
+static void on_timeout(struct world *w, const struct event *ev)
+{
+    struct replica *p = &w->replicas[ev->replica];
+
+    if (p->call != ev->call || p->command.type != CMD_SEND)
+        return;
+    proceed(w, ev->replica, w->mutant == MUTANT_BLIND_RETRY ? OUT_SENT_BUSY : OUT_SENT_UNKNOWN,
+            SEEN_ABSENT, p->command.id);
+}
+
+/* The checkpoint, as the store writes it. */
+static void save(struct row *row, const struct replica *p, int64_t now_ms)
+{
+    const struct command *c = &p->command;
+    struct step *s = &row->step;
+    bool is_trouble = c->why == WHY_LOOK || c->why == WHY_BUSY || c->why == WHY_UNKNOWN_OUTCOME ||
+                      c->why == WHY_LIST_LAG;
+
+    if (c->is_refund && s->sends == p->copy.step.sends && s->intent == INTENT_MAYBE_SENT)
+        s->intent = INTENT_PLANNED;
+    if (c->is_ambiguous)
+        s->ambiguous_ms = s->last_mark_ms;
+    if (c->type == CMD_SAVE || (c->is_found && s->intent == INTENT_MAYBE_SENT)) {
+        s->intent = INTENT_SAVED;
+        if (s->op == OP_NONE)
+            s->op = OP_CREATE;
+        if (s->sends == 0)
+            s->sends = 1;
+    }
+    s->failures = is_trouble ? s->failures + 1 : 0;
+    row->owner = -1;
+    row->wake_ms = now_ms + c->wait_ms;
+    s->state = STEP_WAITING;
+    if (c->type == CMD_RETRY) {
+        s->attempt++;
+        s->intent = INTENT_NONE;
+        s->op = OP_NONE;
+        s->sends = 0;
+        s->ambiguous_ms = 0;
+    }
+    if (c->type == CMD_FAIL)
+        s->state = STEP_FAILED;
+    else if (c->type == CMD_CANCEL)
+        s->state = STEP_CANCELLED;
+    else if (c->type == CMD_DONE)
+        s->state = STEP_SUCCEEDED;
+}
+
+static void on_save(struct world *w, int r)
+{
+    struct replica *p = &w->replicas[r];
+    struct row *row = &w->rows[p->step];
+
+    if (!is_ours(w, r) || !is_live(row)) {
+        if (!is_live(row) && w->mutant == MUTANT_NO_FENCE && is_live(&p->copy))
+            violate(w, "I10: a final state was written over");
+        w->out->fenced++;
+    } else {
+        save(row, p, w->now_ms);
+    }
+    drop(w, r);
+}
+
+static void on_crash(struct world *w, int r)
+{
+    struct replica *p = &w->replicas[r];
+
+    p->incarnation++;
+    p->is_busy = false;
+    p->is_up = false;
+    p->call = 0;
+    w->out->crashes++;
+    later(w, r, EV_RESTART, 100 + below(w, 90 * SECOND));
+}
+
+static void note(struct world *w, const struct event *ev)
+{
+    static const char *const names[] = {
+        "poll", "crash", "restart", "pause",   "looked", "mark",
+        "send", "land",  "reply",   "timeout", "save",   "cancel"
+    };
+    uint64_t x = (uint64_t) ev->at_ms * 31 + (uint64_t) ev->type * 7 + (uint64_t) ev->replica;
+
+    w->out->trace = (w->out->trace ^ x) * 0x100000001B3ULL;
+    w->out->events++;
+    if (w->verbose && ev->type != EV_POLL) {
+        const struct replica *p = &w->replicas[ev->replica];
+
+        printf("%10.3f s  replica %d.%u  %-8s step %d intent %d sends %d command %d why %d\n",
+               (double) ev->at_ms / 1000.0, ev->replica, p->incarnation, names[ev->type], p->step,
+               w->rows[p->step].step.intent, w->rows[p->step].step.sends, p->command.type,
+               p->command.why);
+    }
+}
+
+static void handle(struct world *w, const struct event *ev)
+{
+    struct replica *p = &w->replicas[ev->replica];
+    bool is_process = ev->type != EV_LAND && ev->type != EV_REPLY && ev->type != EV_CANCEL &&
+                      ev->type != EV_RESTART;
+
+    note(w, ev);
+    if (ev->type == EV_CANCEL) {
+        w->is_cancelled = true;
+        return;
+    }
+    if (ev->type == EV_LAND) {
+        on_land(w, *ev);
+        return;
+    }
+    if (is_process && ev->incarnation != p->incarnation)
+        return; /* of a process that is gone */
+    if (is_process && ev->type != EV_TIMEOUT && ev->type != EV_POLL && chance(w, w->crash)) {
+        on_crash(w, ev->replica);
+        return;
+    }
+    switch ((int) ev->type) {
+    case EV_POLL:
+        on_poll(w, ev->replica);
+        return;
+    case EV_RESTART:
+        p->is_up = true;
+        later(w, ev->replica, EV_POLL, 10);
+        return;
+    case EV_LOOKED:
+        on_looked(w, ev->replica);
+        return;
+    case EV_MARK:
+        on_mark(w, ev->replica);
+        return;
+    case EV_SEND:
+        on_send(w, ev->replica);
+        return;
+    case EV_REPLY:
+        on_reply(w, ev);
+        return;
+    case EV_TIMEOUT:
+        on_timeout(w, ev);
+        return;
+    case EV_SAVE:
+        on_save(w, ev->replica);
+        return;
+    default:
+        return;
+    }
+}
+
+static unsigned rate(struct world *w, int most)
+{
+    return below(w, 2) ? (unsigned) below(w, most) : 0;
+}
+
+static void set_up(struct world *w)
+{
+    w->crash = rate(w, 60);
+    w->pause = rate(w, 80);
+    w->lost_commit = rate(w, 60);
+    w->lost_reply = rate(w, 300);
+    w->server_error = rate(w, 200);
+    w->throttle = rate(w, 300);
+    w->late_landing = rate(w, 200);
+    w->list_lag_ms = below(w, 2) ? (unsigned) below(w, 60 * SECOND) : 0;
+    w->fail = rate(w, 150);
+    w->needs_quiescence = below(w, 2) == 0; /* names of solution versions: not unique, or unique */
+    for (int i = 0; i < STEPS; i++) {
+        struct step *s = &w->rows[i].step;
+
+        w->rows[i].owner = -1;
+        s->state = STEP_READY;
+        s->is_per_run = true;
+        s->needs_quiescence = w->needs_quiescence;
+        s->attempt = 1;
+        s->max_attempts = 2;
+        s->poll_ms = 30 * SECOND;
+        s->quiescence_ms = w->mutant == MUTANT_SHORT_QUIESCENCE ? 30 * SECOND : 18 * MINUTE;
+    }
+    for (int r = 0; r < REPLICAS; r++) {
+        w->replicas[r].is_up = true;
+        later(w, r, EV_POLL, below(w, 1000));
+    }
+    if (below(w, 10) == 0 || w->mutant == MUTANT_IGNORED_CANCEL)
+        push(w, (struct event){ .at_ms = below(w, 30 * MINUTE), .type = EV_CANCEL });
+}
+
+static bool is_all_done(const struct world *w)
+{
+    for (int i = 0; i < STEPS; i++)
+        if (is_live(&w->rows[i]))
+            return false;
+    return true;
+}
+
+/* What must hold at the end. A run that was not cancelled leaves no resource without a step that
+ * knows it. */
+static void check_end(struct world *w)
+{
+    for (int i = 0; i < STEPS; i++) {
+        const struct step *s = &w->rows[i].step;
+
+        if (is_live(&w->rows[i]))
+            violate(w, "I9: a step did not end");
+        if (s->state == STEP_SUCCEEDED && w->resources[i][s->attempt - 1].count == 0)
+            violate(w, "succeeded without a resource");
+        if (s->state == STEP_CANCELLED && w->resources[i][s->attempt - 1].count > 0 &&
+            s->intent == INTENT_MAYBE_SENT && w->needs_quiescence)
+            violate(w, "a resource was left behind by a cancel that did not wait");
+    }
+}
+
+void world_simulate(uint64_t seed, enum mutant mutant, bool verbose, struct verdict *out)
+{
+    struct world w = {
+        .random = seed * 0x2545F4914F6CDD1DULL + 1, .mutant = mutant, .verbose = verbose, .out = out
+    };
+
+    *out = (struct verdict){ .trace = 0xCBF29CE484222325ULL };
+    set_up(&w);
+    while (w.n_events > 0 && w.now_ms < END_MS && !out->violation) {
+        struct event ev = pop(&w);
+
+        w.now_ms = ev.at_ms;
+        handle(&w, &ev);
+        if (is_all_done(&w) && w.n_landing == 0)
+            break; /* late calls were let land */
+    }
+    if (!out->violation)
+        check_end(&w);
+    out->simulated_ms = w.now_ms;
+}
