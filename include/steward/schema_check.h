@@ -19,11 +19,15 @@ struct schema_trouble {
     bool is_warning;
 };
 typedef void (*schema_report_fn)(void *context, const struct schema_trouble *t);
+struct schema_listener {
+    schema_report_fn report;
+    void *context;
+};
 
 /* dataset_type "INTERACTIONS" …; domain "ECOMMERCE", "VIDEO_ON_DEMAND" or NULL. Everything handed
  * to report is borrowed. */
 void schema_check(const json_t *schema, const char *dataset_type, const char *domain,
-                  schema_report_fn report, void *context);
+                  const struct schema_listener *listener);
 
 /* The schema's field of that name (exact, else ignoring case); borrowed; NULL when there is none.
  */

@@ -93,8 +93,7 @@ static json_t *schema_of_text(const struct service_shape *shape)
     return schema;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the model's shapes, which are constant and not
- * recursive */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the constant shapes of the model */
 static json_t *schema_of_structure(const struct service_shape *shape)
 {
     json_t *schema = typed("object"), *properties = json_object(), *required = json_array();

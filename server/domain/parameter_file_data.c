@@ -39,8 +39,8 @@ static void report_schema(void *context, const struct schema_trouble *t)
 }
 
 /*
- * A schema in a domain group that names no domain is held to the group's with warnings only: whether
- * the service insists is not documented for such a schema.
+ * A schema in a domain group that names no domain is held to the group's with warnings only:
+ * whether the service insists is not documented for such a schema.
  */
 static void check_schema(struct check *c, const json_t *document, const struct dataset_section *d,
                          const json_t *service)
@@ -50,10 +50,11 @@ static void check_schema(struct check *c, const json_t *document, const struct d
     const json_t *schema = json_object_get(service, "schema");
     const char *group = group_domain(document), *own = json_text(service, "domain");
     struct schema_context context = { c, pointer, false };
+    struct schema_listener listener = { report_schema, &context };
     size_t before = c->errors[c->phase].count;
 
     if (json_is_object(schema))
-        schema_check(schema, d->type, own, report_schema, &context);
+        schema_check(schema, d->type, own, &listener);
     if (own && !str_eq(own, group)) {
         problem(c, CODE_SCHEMA_DOMAIN, place_below(base, "domain").text,
                 "The schema's domain is %s, the dataset group's %s; make them the same.", own,
@@ -68,7 +69,7 @@ static void check_schema(struct check *c, const json_t *document, const struct d
                 group, group);
         context.is_lenient = true;
         if (c->errors[c->phase].count == before)
-            schema_check(schema, d->type, group, report_schema, &context);
+            schema_check(schema, d->type, group, &listener);
     }
 }
 

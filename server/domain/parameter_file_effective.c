@@ -67,10 +67,11 @@ static void fill_domain(json_t *service, const struct dataset_section *d, const 
 {
     const json_t *schema = json_object_get(service, "schema");
     size_t n_troubles = 0;
+    struct schema_listener listener = { count_trouble, &n_troubles };
 
     if (!domain || !json_is_object(schema) || json_object_get(service, "domain"))
         return;
-    schema_check(schema, d->type, domain, count_trouble, &n_troubles);
+    schema_check(schema, d->type, domain, &listener);
     if (n_troubles == 0)
         fill(service, "domain", json_string(domain));
 }

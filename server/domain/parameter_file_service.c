@@ -301,6 +301,7 @@ static void report_derived(struct check *c, const struct service_config *service
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): a solution holds its version, and that nothing more */
 void check_service(struct check *c, const struct service_config *service, const json_t *value,
                    struct place *at)
 {

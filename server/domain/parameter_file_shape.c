@@ -102,6 +102,7 @@ static void check_time(struct check *c, const json_t *value, const char *pointer
                 json_string_value(value));
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): see walk_value */
 static void walk_list(struct check *c, const struct field *field, const json_t *value,
                       struct place *at)
 {

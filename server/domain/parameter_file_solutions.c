@@ -2,6 +2,7 @@
  * parameter_file_solutions.c - rules about solutions and recommenders: recipes, training,
  * promotion.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "parameter_file_internal.h"
@@ -152,6 +153,18 @@ bool solution_is_scheduled(const json_t *solution)
     return false;
 }
 
+/* "rate(7 days)" -> 7; -1 when the text has another form (the API model says so). */
+static int64_t days_of_rate(const char *text)
+{
+    AUTO_FREE char *digits = NULL;
+    int64_t days;
+
+    if (!text || !str_starts(text, "rate("))
+        return -1;
+    digits = xstrndup(text + 5, strspn(text + 5, "0123456789"));
+    return str_to_i64(digits, 0, INT32_MAX, &days) ? days : -1;
+}
+
 static void check_training(struct check *c, const json_t *solution, const char *base)
 {
     const json_t *service = service_of(solution);
@@ -160,8 +173,7 @@ static void check_training(struct check *c, const json_t *solution, const char *
         json_object_get(json_object_get(service, "solutionConfig"), "autoTrainingConfig"),
         "schedulingExpression");
     const struct recipe *r = solution_recipe(solution);
-    const char *text = json_string_value(rate);
-    int days;
+    int64_t days = days_of_rate(json_string_value(rate));
 
     if (json_object_get(service, "performAutoML"))
         caution(c, CODE_NO_EFFECT, place_below(base, "serviceConfig/performAutoML").text,
@@ -177,12 +189,12 @@ static void check_training(struct check *c, const json_t *solution, const char *
     if (r && !r->has_hpo && !r->domain && json_is_true(json_object_get(service, "performHPO")))
         caution(c, CODE_NO_EFFECT, place_below(base, "serviceConfig/performHPO").text,
                 "The recipe %s has no hyperparameters to optimise.", r->name);
-    if (text && sscanf(text, "rate(%d day", &days) == 1 && (days < 1 || days > 30))
+    if (days >= 0 && (days < 1 || days > 30))
         problem(c, days < 1 ? CODE_TOO_SMALL : CODE_TOO_LARGE,
                 place_below(base, "serviceConfig/solutionConfig/autoTrainingConfig/"
                                   "schedulingExpression")
                     .text,
-                "Automatic training runs every 1 to 30 days, not every %d.", days);
+                "Automatic training runs every 1 to 30 days, not every %" PRId64 ".", days);
 }
 
 static void check_mode(struct check *c, const json_t *solution, const char *base)

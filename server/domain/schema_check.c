@@ -23,45 +23,45 @@
 /* A field with a meaning: required or reserved, in a dataset type and perhaps only in a domain. */
 struct field_rule {
     const char *dataset_type, *domain, *name;
+    const char *types[3];
     bool is_required;
     bool may_be_null;
-    bool is_key; /* no metadata: not counted, needs no mark */
-    const char *types[3];
-    bool is_categorical, is_textual; /* must be marked so */
+    bool is_key;         /* no metadata: not counted, needs no mark */
+    bool is_categorical; /* must be marked so */
 };
 
 /* clang-format off */
 static const struct field_rule rules[] = {
-    { "INTERACTIONS", ANY_DOMAIN, "USER_ID", true, false, true, .types = { "string" } },
-    { "INTERACTIONS", ANY_DOMAIN, "ITEM_ID", true, false, true, .types = { "string" } },
-    { "INTERACTIONS", ANY_DOMAIN, "TIMESTAMP", true, false, true, .types = { "long" } },
-    { "INTERACTIONS", "ECOMMERCE", "EVENT_TYPE", true, false, true, .types = { "string" } },
-    { "INTERACTIONS", "VIDEO_ON_DEMAND", "EVENT_TYPE", true, false, true, .types = { "string" } },
-    { "INTERACTIONS", ANY_DOMAIN, "EVENT_TYPE", false, true, true, .types = { "string" } },
-    { "INTERACTIONS", ANY_DOMAIN, "EVENT_VALUE", false, true, true, .types = { "float", "double" } },
-    { "INTERACTIONS", ANY_DOMAIN, "IMPRESSION", false, true, true, .types = { "string" } },
-    { "INTERACTIONS", ANY_DOMAIN, "RECOMMENDATION_ID", false, true, true, .types = { "string" } },
-    { "INTERACTIONS", ANY_DOMAIN, "EVENT_ATTRIBUTION_SOURCE", false, true, true, .types = { "string" } },
-    { "USERS", ANY_DOMAIN, "USER_ID", true, false, true, .types = { "string" } },
-    { "USERS", "VIDEO_ON_DEMAND", "SUBSCRIPTION_MODEL", false, true, false, .types = { "string" }, .is_categorical = true },
-    { "ITEMS", ANY_DOMAIN, "ITEM_ID", true, false, true, .types = { "string" } },
-    { "ITEMS", "ECOMMERCE", "PRICE", true, false, false, .types = { "float", "double" } },
-    { "ITEMS", "ECOMMERCE", "CATEGORY_L1", true, false, false, .types = { "string" }, .is_categorical = true },
-    { "ITEMS", "VIDEO_ON_DEMAND", "GENRES", true, false, false, .types = { "string" }, .is_categorical = true },
-    { "ITEMS", "VIDEO_ON_DEMAND", "CREATION_TIMESTAMP", true, false, false, .types = { "long" } },
-    { "ITEMS", ANY_DOMAIN, "CREATION_TIMESTAMP", false, true, false, .types = { "long" } },
-    { "ACTIONS", ANY_DOMAIN, "ACTION_ID", true, false, true, .types = { "string" } },
-    { "ACTIONS", ANY_DOMAIN, "CREATION_TIMESTAMP", false, true, false, .types = { "long" } },
-    { "ACTIONS", ANY_DOMAIN, "VALUE", false, true, false, .types = { "long", "int", "double" } },
-    { "ACTIONS", ANY_DOMAIN, "EXPIRATION_TIMESTAMP", false, true, false, .types = { "long" } },
-    { "ACTIONS", ANY_DOMAIN, "ACTION_EXPIRATION_TIMESTAMP", false, true, false, .types = { "long" } },
-    { "ACTIONS", ANY_DOMAIN, "REPEAT_FREQUENCY", false, true, false, .types = { "long", "int" } },
-    { "ACTION_INTERACTIONS", ANY_DOMAIN, "USER_ID", true, false, true, .types = { "string" } },
-    { "ACTION_INTERACTIONS", ANY_DOMAIN, "ACTION_ID", true, false, true, .types = { "string" } },
-    { "ACTION_INTERACTIONS", ANY_DOMAIN, "EVENT_TYPE", true, false, true, .types = { "string" } },
-    { "ACTION_INTERACTIONS", ANY_DOMAIN, "TIMESTAMP", true, false, true, .types = { "long" } },
-    { "ACTION_INTERACTIONS", ANY_DOMAIN, "IMPRESSION", false, true, true, .types = { "string" } },
-    { "ACTION_INTERACTIONS", ANY_DOMAIN, "RECOMMENDATION_ID", false, true, true, .types = { "string" } },
+    { "INTERACTIONS", ANY_DOMAIN, "USER_ID", { "string" }, true, false, true },
+    { "INTERACTIONS", ANY_DOMAIN, "ITEM_ID", { "string" }, true, false, true },
+    { "INTERACTIONS", ANY_DOMAIN, "TIMESTAMP", { "long" }, true, false, true },
+    { "INTERACTIONS", "ECOMMERCE", "EVENT_TYPE", { "string" }, true, false, true },
+    { "INTERACTIONS", "VIDEO_ON_DEMAND", "EVENT_TYPE", { "string" }, true, false, true },
+    { "INTERACTIONS", ANY_DOMAIN, "EVENT_TYPE", { "string" }, false, true, true },
+    { "INTERACTIONS", ANY_DOMAIN, "EVENT_VALUE", { "float", "double" }, false, true, true },
+    { "INTERACTIONS", ANY_DOMAIN, "IMPRESSION", { "string" }, false, true, true },
+    { "INTERACTIONS", ANY_DOMAIN, "RECOMMENDATION_ID", { "string" }, false, true, true },
+    { "INTERACTIONS", ANY_DOMAIN, "EVENT_ATTRIBUTION_SOURCE", { "string" }, false, true, true },
+    { "USERS", ANY_DOMAIN, "USER_ID", { "string" }, true, false, true },
+    { "USERS", "VIDEO_ON_DEMAND", "SUBSCRIPTION_MODEL", { "string" }, false, true, false, .is_categorical = true },
+    { "ITEMS", ANY_DOMAIN, "ITEM_ID", { "string" }, true, false, true },
+    { "ITEMS", "ECOMMERCE", "PRICE", { "float", "double" }, true, false, false },
+    { "ITEMS", "ECOMMERCE", "CATEGORY_L1", { "string" }, true, false, false, .is_categorical = true },
+    { "ITEMS", "VIDEO_ON_DEMAND", "GENRES", { "string" }, true, false, false, .is_categorical = true },
+    { "ITEMS", "VIDEO_ON_DEMAND", "CREATION_TIMESTAMP", { "long" }, true, false, false },
+    { "ITEMS", ANY_DOMAIN, "CREATION_TIMESTAMP", { "long" }, false, true, false },
+    { "ACTIONS", ANY_DOMAIN, "ACTION_ID", { "string" }, true, false, true },
+    { "ACTIONS", ANY_DOMAIN, "CREATION_TIMESTAMP", { "long" }, false, true, false },
+    { "ACTIONS", ANY_DOMAIN, "VALUE", { "long", "int", "double" }, false, true, false },
+    { "ACTIONS", ANY_DOMAIN, "EXPIRATION_TIMESTAMP", { "long" }, false, true, false },
+    { "ACTIONS", ANY_DOMAIN, "ACTION_EXPIRATION_TIMESTAMP", { "long" }, false, true, false },
+    { "ACTIONS", ANY_DOMAIN, "REPEAT_FREQUENCY", { "long", "int" }, false, true, false },
+    { "ACTION_INTERACTIONS", ANY_DOMAIN, "USER_ID", { "string" }, true, false, true },
+    { "ACTION_INTERACTIONS", ANY_DOMAIN, "ACTION_ID", { "string" }, true, false, true },
+    { "ACTION_INTERACTIONS", ANY_DOMAIN, "EVENT_TYPE", { "string" }, true, false, true },
+    { "ACTION_INTERACTIONS", ANY_DOMAIN, "TIMESTAMP", { "long" }, true, false, true },
+    { "ACTION_INTERACTIONS", ANY_DOMAIN, "IMPRESSION", { "string" }, false, true, true },
+    { "ACTION_INTERACTIONS", ANY_DOMAIN, "RECOMMENDATION_ID", { "string" }, false, true, true },
 };
 
 static const struct dataset_rule {
@@ -78,11 +78,9 @@ static const struct dataset_rule {
 /* clang-format on */
 
 struct schema_check {
-    const json_t *schema;
     const struct dataset_rule *dataset;
     const char *domain;
-    schema_report_fn report;
-    void *context;
+    const struct schema_listener *listener;
 };
 
 __attribute__((format(printf, 4, 5))) static void tell(const struct schema_check *s,
@@ -97,7 +95,7 @@ __attribute__((format(printf, 4, 5))) static void tell(const struct schema_check
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
     t.detail = text.data;
-    s->report(s->context, &t);
+    s->listener->report(s->listener->context, &t);
 }
 
 static bool is_type(const json_t *type, const char *name)
@@ -396,9 +394,9 @@ static void check_record(const struct schema_check *s, const json_t *schema)
 }
 
 void schema_check(const json_t *schema, const char *dataset_type, const char *domain,
-                  schema_report_fn report, void *context)
+                  const struct schema_listener *listener)
 {
-    struct schema_check s = { schema, NULL, domain, report, context };
+    struct schema_check s = { NULL, domain, listener };
 
     for (size_t i = 0; i < ARRAY_LEN(dataset_rules); i++)
         if (str_eq(dataset_rules[i].type, dataset_type))

@@ -117,7 +117,8 @@ static void test_cases(void **state)
         bool is_found = !cases[i].code;
 
         assert_non_null(schema);
-        schema_check(schema, cases[i].type, cases[i].domain, collect, &seen);
+        schema_check(schema, cases[i].type, cases[i].domain,
+                     &(struct schema_listener){ collect, &seen });
         for (size_t k = 0; k < seen.n; k++) {
             is_found |= str_eq(seen.codes[k], cases[i].code) &&
                         (!cases[i].pointer || strcmp(seen.pointers[k], cases[i].pointer) == 0);
