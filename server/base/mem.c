@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ARENA_FIRST_BYTES 1024 /* ten thousand idle streams hold one each */
+#define ARENA_FIRST_BYTES 512 /* ten thousand idle streams hold one each */
 #define ARENA_BLOCK_BYTES 4096
 
 struct arena_block {

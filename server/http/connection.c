@@ -196,7 +196,9 @@ static void watch_idle(struct conn *c, int64_t now_ms)
     }
     if (!tcp_bytes_read(c->fd, &bytes))
         return;
-    if (!c->has_mark) {
+    if (bytes.is_half_closed && c->has_mark && bytes.received == c->bytes_mark) {
+        conn_shutdown(c); /* its end came along with its last request, which the daemon overlooks */
+    } else if (!c->has_mark) {
         c->bytes_mark = bytes.received;
         c->has_mark = true;
     } else if (bytes.received != c->bytes_mark) {

@@ -108,7 +108,8 @@ void server_kick(struct http_server *s)
         uv_timer_start(&s->timer, on_timer, 0, 0);
 }
 
-static void on_daemon_log(void *cls, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_daemon_log(void *cls, const char *fmt,
+                                                                va_list ap)
 {
     AUTO_BUF struct buf text = { 0 };
 

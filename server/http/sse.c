@@ -12,7 +12,8 @@
 
 #include "internal.h"
 
-#define SSE_BLOCK_BYTES   4096
+#define SSE_BLOCK_BYTES \
+    256 /* for HTTP/1.0 only; chunks are written into the pool of the connection */
 #define SSE_HEARTBEAT_MS  15000
 #define SSE_COMPACT_BYTES 65536
 

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define TCP_STATE_CLOSE_WAIT \
+    8 /* the kernel's number; no header for programs has it next to these fields */
+
 bool tcp_bytes_read(int fd, struct tcp_bytes *out)
 {
     struct tcp_info info;
@@ -21,7 +24,8 @@ bool tcp_bytes_read(int fd, struct tcp_bytes *out)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0 ||
         n < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
         return false;
-    *out =
-        (struct tcp_bytes){ .received = info.tcpi_bytes_received, .acked = info.tcpi_bytes_acked };
+    *out = (struct tcp_bytes){ .received = info.tcpi_bytes_received,
+                               .acked = info.tcpi_bytes_acked,
+                               .is_half_closed = info.tcpi_state == TCP_STATE_CLOSE_WAIT };
     return true;
 }

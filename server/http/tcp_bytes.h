@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 struct tcp_bytes {
-    uint64_t received; /* from the peer */
-    uint64_t acked;    /* of ours, by the peer */
+    uint64_t received;   /* from the peer */
+    uint64_t acked;      /* of ours, by the peer */
+    bool is_half_closed; /* the peer will send nothing more */
 };
 
 /* False when the kernel does not say (no TCP socket, Linux before 4.1). */

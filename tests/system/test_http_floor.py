@@ -477,6 +477,16 @@ def test_an_idle_connection_is_closed_silently(hasty):
         assert 0.7 < time.monotonic() - start < 5
 
 
+def test_a_client_that_hangs_up_along_with_its_request_is_answered_and_closed(hasty):
+    for path, body in (("/static", b'"}'), ("/big?n=1000000", b"")):
+        with hasty.connect() as s:
+            start = time.monotonic()
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            s.shutdown(socket.SHUT_WR)
+            answer = s.makefile("rb").read()
+            assert statuses(answer) == [200] and answer.endswith(body) and time.monotonic() - start < 2.5
+
+
 def test_slowloris_does_not_hurt_others(hasty):
     slow = [hasty.connect() for _ in range(300)]
     for i, s in enumerate(slow):

@@ -395,6 +395,8 @@ static bool set_option(struct http_options *o, const char *argument)
         o->connections_per_ip = (unsigned) n;
     else if (str_starts(argument, "strict="))
         o->is_lint_strict = n != 0;
+    else if (str_starts(argument, "pool="))
+        o->connection_memory_bytes = (size_t) n;
     else if (str_starts(argument, "limit="))
         o->connection_limit = (unsigned) n;
     else
