@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -32,8 +33,13 @@ def probe_path():
 
 
 class Probe:
-    def __init__(self, *options):
-        self.process = subprocess.Popen([probe_path(), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, *options, files=None):
+        def limit():
+            if files:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+        self.process = subprocess.Popen([probe_path(), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        preexec_fn=limit)
         line = self.process.stdout.readline().decode()
         assert line.startswith("port "), self.process.stderr.read().decode()
         self.port = int(line.split()[1])
@@ -408,6 +414,27 @@ def test_connections_per_address_are_limited():
         for s in held:
             s.close()
         time.sleep(0.1)
+        p.stop()
+
+
+@pytest.mark.parametrize("files,option", [(40, "limit=1000"), (1024, "limit=20")])
+def test_out_of_descriptors_or_places_waits_without_spinning(files, option):
+    """Clients beyond the limit wait in the backlog; the server neither spins nor forgets them."""
+    p = Probe(option, files=files)
+    clients = [p.connect() for _ in range(60)]
+    try:
+        time.sleep(0.3)
+        cpu = p.cpu_seconds()
+        time.sleep(1)
+        assert p.cpu_seconds() - cpu < 0.2
+        for s in clients:  # each frees its place for one that waits
+            s.sendall(b"GET /static HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        for s in clients:
+            assert read_response(s.makefile("rb")).status == 200
+        assert p.get("/healthz").status == 200
+    finally:
+        for s in clients:
+            s.close()
         p.stop()
 
 
