@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data_plane.h"
 #include "ledger.h"
 #include "s3.h"
 #include "state.h"
@@ -321,6 +322,7 @@ static void stop(struct program_state *p)
 
 static void done(struct program_state *p)
 {
+    runtime_done();
     state_close(&p->sim);
     world_done(&p->sim.world);
     faults_clear(&p->sim.faults);

@@ -146,13 +146,12 @@ static void reply(struct exchange *x)
         }
     }
     if (x->error) {
-        int status =
-            is_rest(x) ? service_error_status(x->service[12] == 'e' ? &service_personalize_events
-                                                                    : &service_personalize_runtime,
-                                              wire_error_name(x->error))
-                       : wire_error_status(x->error);
+        const char *name = wire_error_name(x->error);
+        int status = wire_error_status(x->error);
 
-        reply_error(x, status, wire_error_name(x->error));
+        if (is_rest(x) && x->call.model && service_operation_declares(x->call.model, name))
+            status = service_error_status(data_plane_model(x->service), name);
+        reply_error(x, status, name);
     } else {
         reply_ok(x);
     }

@@ -63,6 +63,7 @@ void sts_refuse(struct exchange *x, int status, const char *code, const char *me
 /* data_plane.c: events and runtime */
 bool data_plane_find(const char *path, const char **service, const char **operation);
 enum wire_error data_plane_call(struct call *c);
+const struct service_model *data_plane_model(const char *service);
 
 /* Writes the ledger line; takes the exchange. */
 void exchange_done(struct exchange *x, int status, const char *error);

@@ -97,12 +97,13 @@ USERS = schema_text("Users", field("USER_ID"), field("AGE", "int"))
 
 
 def interactions_csv(users=60, items=40, per_user=25):
-    """Two tastes: even users like even items, odd ones odd items. Deterministic."""
-    lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE"]
+    """Two tastes: even users like even items, odd ones odd items, all of them the low numbers best. Deterministic."""
+    lines, dice = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE"], 1
     for u in range(users):
         for n in range(per_user):
-            item = (u * 7 + n * n * 3 + n) % (items // 2) * 2 + u % 2
-            lines.append(f"u{u},i{item},{1700000000 + u * 1000 + n},{'click' if n % 5 else 'purchase'}")
+            dice = (dice * 1103515245 + 12345) % 2**31
+            rank = (dice >> 8) % (items // 2) * ((dice >> 20) % (items // 2)) // (items // 2)
+            lines.append(f"u{u},i{rank * 2 + u % 2},{1700000000 + n * 1000 + u},{'click' if n % 5 else 'purchase'}")
     return "\n".join(lines) + "\n"
 
 
