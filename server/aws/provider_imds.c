@@ -112,7 +112,7 @@ static void imds_done(struct imds *m)
 
 bool aws_imds_region(struct aws_sources *src, const char *config_endpoint, char **region)
 {
-    __attribute__((cleanup(imds_done))) struct imds m;
+    __attribute__((cleanup(imds_done))) struct imds m = { 0 };
     AUTO_FREE char *zone = NULL;
     struct err ignored;
     size_t n;
@@ -166,7 +166,7 @@ enum err_code aws_provider_imds(const struct aws_ask *ask, struct aws_credential
 {
     const struct aws_settings *s = ask->settings;
     const char *disabled = aws_env(s, "AWS_EC2_METADATA_DISABLED");
-    __attribute__((cleanup(imds_done))) struct imds m;
+    __attribute__((cleanup(imds_done))) struct imds m = { 0 };
     AUTO_FREE char *role = NULL;
     enum err_code rc;
 

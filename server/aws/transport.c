@@ -26,6 +26,7 @@ struct aws_transfer {
     struct buf body;
     size_t header_bytes;
     bool is_written, is_late, is_too_big, has_age;
+    bool is_head_whole, is_framed; /* the headers ended; they said how long the body is */
     int64_t started_ms, written_wall_ms;
     int64_t date_s; /* of the Date header; 0: none */
     char error_type[160], query_error[160], bucket_region[64];
@@ -103,6 +104,8 @@ static void note_header(struct aws_transfer *t, const char *line)
             return;
     if (take_header(line, "age", value, sizeof value))
         t->has_age = true;
+    else if (take_header(line, "transfer-encoding", value, sizeof value))
+        t->is_framed = true;
     else if (take_header(line, "date", value, sizeof value) && !clock_parse_http(value, &t->date_s))
         t->date_s = 0;
 }
@@ -121,7 +124,12 @@ static size_t on_header(char *data, size_t size, size_t n, void *user)
     kept = total < sizeof line ? total : sizeof line - 1;
     memcpy(line, data, kept);
     line[kept] = '\0';
-    note_header(t, line);
+    if (str_starts(line, "HTTP/"))
+        t->is_head_whole = t->is_framed = false; /* an answer after an interim one */
+    else if (line[strspn(line, "\r\n")] == '\0')
+        t->is_head_whole = true;
+    else
+        note_header(t, line);
     return total;
 }
 
@@ -252,6 +260,19 @@ static void describe_trouble(struct aws_transfer *t, CURLcode code)
         (void) str_copy(t->trouble, sizeof t->trouble, curl_easy_strerror(code));
 }
 
+/* libcurl takes the end of the connection for the end of an answer: in the middle of the headers,
+   and for a body whose length nobody told. Such an answer is cut unless its text closes itself
+   (JSON, XML). */
+static bool is_whole(const struct aws_transfer *t, long status)
+{
+    if (!t->is_head_whole)
+        return false;
+    if (t->is_framed || t->call->content_length[0] || str_eq(t->call->method, "HEAD") ||
+        status == 204 || status == 304)
+        return true;
+    return t->body.length > 0 && aws_services[t->call->service].protocol != AWS_PROTOCOL_S3;
+}
+
 void aws_transfer_finish(struct aws_transfer *t, int curl_code)
 {
     CURLcode code = (CURLcode) curl_code;
@@ -260,6 +281,10 @@ void aws_transfer_finish(struct aws_transfer *t, int curl_code)
     long status = 0;
 
     (void) curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK && !is_whole(t, status)) {
+        answer.is_complete = false;
+        (void) str_copy(t->trouble, sizeof t->trouble, "the answer was cut off");
+    }
     if (code != CURLE_OK)
         describe_trouble(t, code);
     buf_reserve(&t->body, 0);

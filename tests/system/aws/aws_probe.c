@@ -44,7 +44,7 @@ struct plan {
     struct aws_session *session;
     char **words;
     int n_words;
-    bool is_mutating, is_late;
+    bool is_mutating, is_late, is_sequential;
     int64_t batch, threads, repeat, pause_ms, first_bytes, wake_ms;
 };
 
@@ -200,6 +200,27 @@ static void *wake_later(void *context)
     return NULL;
 }
 
+/* One call at a time over one set of connections: read, mutating, read, mutating … */
+static int run_sequence(struct plan *p)
+{
+    struct aws_batch *b = aws_batch_new(p->session);
+
+    for (int64_t i = 0; i < p->batch; i++) {
+        struct aws_call call;
+
+        if (!make_call(p, &call))
+            return 2;
+        call.is_mutating = p->is_mutating && i % 2 == 1;
+        aws_batch_start(b, &call);
+        while (!aws_batch_take(b))
+            aws_batch_wait(b, 1000);
+        print_call(p, &call);
+        aws_call_done(&call);
+    }
+    aws_batch_free(b);
+    return 0;
+}
+
 static int run_batch(struct plan *p)
 {
     struct aws_call *calls = xcalloc((size_t) p->batch, sizeof *calls), *call;
@@ -276,16 +297,23 @@ static int64_t number(const char *text)
 
 static void parse_options(int argc, char **argv, struct plan *p)
 {
-    static const struct option options[] = {
-        { "endpoint", 1, NULL, 'e' }, { "ca", 1, NULL, 'c' },
-        { "profile", 1, NULL, 'p' },  { "region", 1, NULL, 'r' },
-        { "mutating", 0, NULL, 'm' }, { "batch", 1, NULL, 'b' },
-        { "threads", 1, NULL, 't' },  { "repeat", 1, NULL, 'n' },
-        { "pause-ms", 1, NULL, 'w' }, { "late", 0, NULL, 'l' },
-        { "local", 0, NULL, 'L' },    { "connect-ms", 1, NULL, 'C' },
-        { "total-ms", 1, NULL, 'T' }, { "first-bytes", 1, NULL, 'f' },
-        { "wake-ms", 1, NULL, 'W' },  { NULL, 0, NULL, 0 }
-    };
+    static const struct option options[] = { { "endpoint", 1, NULL, 'e' },
+                                             { "ca", 1, NULL, 'c' },
+                                             { "profile", 1, NULL, 'p' },
+                                             { "region", 1, NULL, 'r' },
+                                             { "mutating", 0, NULL, 'm' },
+                                             { "batch", 1, NULL, 'b' },
+                                             { "threads", 1, NULL, 't' },
+                                             { "repeat", 1, NULL, 'n' },
+                                             { "pause-ms", 1, NULL, 'w' },
+                                             { "late", 0, NULL, 'l' },
+                                             { "local", 0, NULL, 'L' },
+                                             { "connect-ms", 1, NULL, 'C' },
+                                             { "total-ms", 1, NULL, 'T' },
+                                             { "sequential", 0, NULL, 's' },
+                                             { "first-bytes", 1, NULL, 'f' },
+                                             { "wake-ms", 1, NULL, 'W' },
+                                             { NULL, 0, NULL, 0 } };
     int c;
 
     while ((c = getopt_long(argc, argv, "+", options, NULL)) !=
@@ -320,6 +348,9 @@ static void parse_options(int argc, char **argv, struct plan *p)
             break;
         case 'l':
             p->is_late = true;
+            break;
+        case 's':
+            p->is_sequential = true;
             break;
         case 'L':
             p->options.is_ambient_ignored = true;
@@ -368,7 +399,7 @@ int main(int argc, char **argv)
     else if (str_eq(p.words[0], "settings"))
         rc = show_settings(&p);
     else
-        rc = p.batch ? run_batch(&p) : run_threads(&p);
+        rc = p.is_sequential ? run_sequence(&p) : p.batch ? run_batch(&p) : run_threads(&p);
     aws_session_close(p.session);
     return rc;
 }
