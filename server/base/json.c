@@ -56,6 +56,15 @@ static size_t find_too_deep(const char *text, size_t n)
     return n;
 }
 
+/* The text need not end in NUL. */
+static bool is_blank(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strchr(" \t\r\n", text[i]) || !text[i])
+            return false;
+    return true;
+}
+
 enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_place *place,
                          struct err *e)
 {
@@ -83,7 +92,7 @@ enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_p
         return OK;
     if (je.position >= 0 && (size_t) je.position <= n)
         place_at(text, (size_t) je.position, place);
-    if (n == 0 || strspn(text, " \t\r\n") == n)
+    if (is_blank(text, n))
         return err_set(e, ERR_INVALID, "The document is empty; a JSON object is expected.");
     if (json_error_code(&je) == json_error_duplicate_key) {
         (void) err_set(e, ERR_INVALID, "A member name occurs twice in one object near line %d: %s.",

@@ -518,6 +518,13 @@ static void test_text(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         try_text(cases[i].text, strlen(cases[i].text), cases[i].code, cases[i].line);
     try_text("{\"a\": \"\xff\"}", 10, "json", 0);
+    {
+        /* A body is bytes without an end mark: the parser once looked for one behind a blank text. */
+        AUTO_FREE char *exact = xmalloc(3);
+
+        memcpy(exact, " \n\t", 3);
+        try_text(exact, 3, "json", 2);
+    }
 }
 
 static void test_smallest(void **state)
