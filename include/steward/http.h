@@ -130,7 +130,8 @@ void http_respond_static(struct http_request *rq, int status, const char *type, 
 /* Sends a file or a part of it (descriptor is closed by the server). */
 void http_respond_fd(struct http_request *rq, int status, const char *type, int fd, uint64_t offset,
                      uint64_t n);
-/* Closes the connection without a byte of an answer (injected faults); counts as the one respond. */
+/* Closes the connection without a byte of an answer (injected faults); counts as the one respond.
+ */
 void http_cut(struct http_request *rq);
 /* application/json of a value (borrowed); ?pretty indents. */
 void http_respond_json(struct http_request *rq, int status, const json_t *value);

@@ -96,6 +96,9 @@ static void conn_free(struct conn *c)
 
     if (c->wants_linger)
         linger_add(c);
+    /* At its limit the daemon stops listening, and listens again only in its next run; nothing else
+     * would wake it. */
+    s->need_run = true;
     if (c->prev)
         c->prev->next = c->next;
     else
