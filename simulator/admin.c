@@ -100,6 +100,8 @@ static enum err_code set_clock(struct sim *s, const json_t *in, struct err *e)
     if (json_object_get(in, "timeScale"))
         s->settings.time_scale = json_int_or(in, "timeScale", s->settings.time_scale);
     s->clock.is_frozen = json_bool_or(in, "freeze", s->clock.is_frozen);
+    if (now > sim_now_ms(s))
+        s->clock.jump_to_ms = now;
     s->clock.base_ms = now;
     s->clock.wall_ms = clock_wall_ms();
     return OK;

@@ -315,6 +315,8 @@ void import_finish(struct sim *s, struct resource *r, const struct job *j)
         resource_hide(dataset, "files", files);
     }
     json_array_append_new(files, json_string(file));
-    resource_hide(dataset, "dataChanged", json_integer(sim_now_ms(s)));
+    /* After a jump of the clock the job ends when it was due, not where the jump went. */
+    resource_hide(dataset, "dataChanged",
+                  json_integer(s->clock.jump_to_ms > r->due_ms ? r->due_ms : sim_now_ms(s)));
     world_touch(&s->world, dataset);
 }

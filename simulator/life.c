@@ -51,6 +51,11 @@ int64_t sim_now_ms(const struct sim *s)
                               : s->clock.base_ms + clock_wall_ms() - s->clock.wall_ms;
 }
 
+int64_t sim_step_ms(const struct sim *s)
+{
+    return s->clock.step_ms ? s->clock.step_ms : sim_now_ms(s);
+}
+
 int64_t sim_scaled_ms(const struct sim *s, int64_t seconds)
 {
     return s->settings.time_scale ? seconds * 1000 / s->settings.time_scale : 0;
@@ -117,7 +122,7 @@ static void set_update(struct sim *s, struct resource *r, enum life life, int64_
 
 void life_begin_update(struct sim *s, struct resource *r, json_t *update)
 {
-    int64_t now = sim_now_ms(s);
+    int64_t now = sim_step_ms(s);
 
     assert(r->kind->update_member);
     json_object_set_new(update, "creationDateTime", json_time(now));
@@ -170,40 +175,54 @@ static bool is_blocked(const struct resource *r)
 
 enum slot { SLOT_LIFE, SLOT_UPDATE, SLOT_AUTO };
 
-static int64_t earliest(const struct resource *r, enum slot *slot)
-{
-    int64_t due = is_blocked(r) ? NEVER : r->due_ms;
+/* The next thing to happen, and whether a job's work must be finished before. */
+struct next {
+    struct resource *r;
+    int64_t due_ms;
+    enum slot slot;
+    bool is_blocked;
+};
 
-    *slot = SLOT_LIFE;
-    if (r->update_due_ms < due) {
-        due = r->update_due_ms;
-        *slot = SLOT_UPDATE;
-    }
-    if (r->auto_due_ms < due) {
-        due = r->auto_due_ms;
-        *slot = SLOT_AUTO;
-    }
-    return due;
+static void consider(struct next *next, struct resource *r, enum slot slot, int64_t due_ms)
+{
+    if (due_ms < next->due_ms)
+        *next = (struct next){ r, due_ms, slot, slot == SLOT_LIFE && is_blocked(r) };
 }
 
-static struct resource *find_next(const struct world *w, enum slot *slot, int64_t *due)
+/* Jobs whose work is not done are passed over, except while a jump of the clock is made up for:
+   then what comes after them in time waits, as it would have. */
+static struct next find_next(const struct sim *s)
 {
-    struct resource *next = NULL;
+    struct next next = { .due_ms = NEVER };
 
-    *due = NEVER;
     for (size_t k = 0; k < SIM_KIND_COUNT; k++) {
-        for (size_t i = 0; i < w->kinds[k].count; i++) {
-            enum slot at;
-            int64_t when = earliest(w->kinds[k].items[i], &at);
+        for (size_t i = 0; i < s->world.kinds[k].count; i++) {
+            struct resource *r = s->world.kinds[k].items[i];
 
-            if (when < *due) {
-                *due = when;
-                *slot = at;
-                next = w->kinds[k].items[i];
-            }
+            if (!is_blocked(r) || r->due_ms < s->clock.jump_to_ms)
+                consider(&next, r, SLOT_LIFE, r->due_ms);
+            consider(&next, r, SLOT_UPDATE, r->update_due_ms);
+            consider(&next, r, SLOT_AUTO, r->auto_due_ms);
         }
     }
     return next;
+}
+
+static void step(struct sim *s, const struct next *next)
+{
+    s->clock.step_ms = next->due_ms;
+    switch (next->slot) {
+    case SLOT_LIFE:
+        step_life(s, next->r, next->due_ms);
+        break;
+    case SLOT_UPDATE:
+        step_update(s, next->r, next->due_ms);
+        break;
+    case SLOT_AUTO:
+        next->r->kind->on_auto(s, next->r, next->due_ms);
+        break;
+    }
+    s->clock.step_ms = 0;
 }
 
 void life_advance(struct sim *s)
@@ -211,20 +230,16 @@ void life_advance(struct sim *s)
     int64_t now = sim_now_ms(s);
 
     while (s->world.next_due_ms <= now) {
-        enum slot slot = SLOT_LIFE;
-        int64_t due;
-        struct resource *r = find_next(&s->world, &slot, &due);
+        struct next next = find_next(s);
 
-        s->world.next_due_ms = due;
-        if (!r || due > now)
+        s->world.next_due_ms = next.due_ms;
+        if (next.due_ms > now)
+            break;
+        if (next.is_blocked)
             return;
-        if (slot == SLOT_UPDATE)
-            step_update(s, r, due);
-        else if (slot == SLOT_AUTO)
-            r->kind->on_auto(s, r, due);
-        else
-            step_life(s, r, due);
+        step(s, &next);
     }
+    s->clock.jump_to_ms = 0;
 }
 
 void life_work_done(struct sim *s, struct resource *r, const char *failure)
@@ -235,7 +250,7 @@ void life_work_done(struct sim *s, struct resource *r, const char *failure)
     r->is_work_done = true;
     if (failure)
         resource_hide(r, "doom", json_string(failure));
-    if (r->due_ms < now)
+    if (r->due_ms < now && r->due_ms >= s->clock.jump_to_ms)
         r->due_ms = now;
     world_touch(&s->world, r);
 }

@@ -160,7 +160,7 @@ HOOK_APPLY(solution_apply_update)
     if (!is_auto(r))
         r->auto_due_ms = NEVER;
     else if (!was_auto)
-        r->auto_due_ms = sim_now_ms(s) + FIRST_TRAINING_MS;
+        r->auto_due_ms = sim_step_ms(s) + FIRST_TRAINING_MS;
     world_touch(&s->world, r);
 }
 
@@ -199,7 +199,7 @@ HOOK_LIFE(solution_on_life)
     if (r->life == LIFE_GONE)
         remove_versions(s, r->arn);
     else if (r->life == LIFE_ACTIVE && is_auto(r) && r->auto_due_ms == NEVER) {
-        r->auto_due_ms = sim_now_ms(s) + FIRST_TRAINING_MS;
+        r->auto_due_ms = sim_step_ms(s) + FIRST_TRAINING_MS;
         world_touch(&s->world, r);
     }
 }

@@ -141,7 +141,7 @@ HOOK_APPLY(campaign_apply_update)
         json_object_set_new(r->body, members[i],
                             json_deep_copy(json_object_get(update, members[i])));
     if (r->life == LIFE_FAILED)
-        life_set(s, r, LIFE_ACTIVE, sim_now_ms(s));
+        life_set(s, r, LIFE_ACTIVE, sim_step_ms(s));
     world_touch(&s->world, r);
 }
 

@@ -193,8 +193,13 @@ json_t *json_time(int64_t ms); /* epoch seconds with milliseconds */
 struct model_clock {
     int64_t base_ms, wall_ms; /* now = base + (wall now - wall) unless frozen */
     bool is_frozen;
+    int64_t
+        jump_to_ms;  /* the clock was moved up to here and life has not caught up yet; 0: it has */
+    int64_t step_ms; /* time of the transition that is being made; 0: none */
 };
 int64_t sim_now_ms(const struct sim *s);
+/* The same, but inside a transition the time at which it was due. */
+int64_t sim_step_ms(const struct sim *s);
 
 /* ---- quotas: named numbers that can be set ---- */
 enum quota_id {

@@ -5,10 +5,11 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,6 +26,45 @@ def binary():
     found = sorted(glob.glob(str(ROOT / "build*" / "personalize-simulator")), key=os.path.getmtime)
     assert found, "personalize-simulator is not built"
     return found[-1]
+
+
+def service_definition(model):
+    """Our copy of an API model in the form that botocore loads: Debian's botocore is older than the service's newer members."""
+    def reference(shape):
+        return {"shape": shape} if isinstance(shape, str) else shape
+
+    def shape_of(s):
+        out = {"type": s["t"], **{k: s[k] for k in ("min", "max", "enum", "exception", "error") if k in s}}
+        if "members" in s:
+            out["members"] = {k: reference(v) for k, v in s["members"].items()}
+            out["required"] = s.get("req", [])
+        for key, name in (("of", "member"), ("key", "key"), ("val", "value")):
+            if key in s:
+                out[name] = reference(s[key])
+        return out
+
+    operations = {n: {"name": n, "http": o.get("http", {"method": "POST", "requestUri": "/"}),
+                      **({"input": {"shape": o["in"]}} if o.get("in") else {}),
+                      **({"output": {"shape": o["out"]}} if o.get("out") else {}),
+                      "errors": [{"shape": e} for e in o.get("errors", [])]} for n, o in model["operations"].items()}
+    return {"version": "2.0", "metadata": model["metadata"], "operations": operations,
+            "shapes": {n: shape_of(s) for n, s in model["shapes"].items()}}
+
+
+def data_path():
+    """A folder for botocore's loader, written once per process."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="botocore-"))
+    for service in ("personalize", "personalize-events", "personalize-runtime"):
+        model = json.loads((ROOT / "model" / f"{service}.json").read_text(encoding="utf-8"))
+        target = folder / service / model["metadata"]["apiVersion"]
+        target.mkdir(parents=True)
+        (target / "service-2.json").write_text(json.dumps(service_definition(model)), encoding="utf-8")
+        pages = {n: o["page"] for n, o in model["operations"].items() if "page" in o}
+        (target / "paginators-1.json").write_text(json.dumps({"pagination": pages}), encoding="utf-8")
+    return str(folder)
+
+
+DATA_PATH = data_path()
 
 
 class Simulator:
@@ -63,8 +103,10 @@ class Simulator:
         config.setdefault("retries", {"max_attempts": 0})
         if service == "s3":
             config.setdefault("s3", {"addressing_style": "path"})
-        return boto3.client(service, endpoint_url=self.url, region_name=region, aws_access_key_id=key,
-                            aws_secret_access_key=secret, config=Config(**config))
+        session = botocore.session.Session()
+        session.get_component("data_loader").search_paths.insert(0, DATA_PATH)
+        return session.create_client(service, endpoint_url=self.url, region_name=region, aws_access_key_id=key,
+                                     aws_secret_access_key=secret, config=Config(**config))
 
     def advance(self, duration):
         return self.admin("clock", {"advance": duration})
