@@ -88,6 +88,7 @@ static bool check_document(struct check *c, const json_t *document)
     check_schedules(c, document);
     check_names(c, document);
     check_settings(c, document);
+    check_metric_attribution(c, document);
     check_changed_meaning(c, document);
     return true;
 }

@@ -108,25 +108,13 @@ void check_datasets(struct check *c, const json_t *document)
 
 /* ---- filters ---- */
 
-static const json_t *schema_of(const json_t *document, const char *type)
-{
-    for (size_t i = 0; i < N_DATASET_SECTIONS; i++)
-        if (str_eq(dataset_sections[i].type, type))
-            return json_object_get(
-                service_of(json_object_get(
-                    json_object_get(json_object_get(document, "datasets"), dataset_sections[i].key),
-                    "schema")),
-                "schema");
-    return NULL;
-}
-
 /* One field of an expression. Fields the service knows by itself (streamed events bring EVENT_TYPE)
  * are only a warning. */
 static void check_filter_field(struct check *c, const json_t *document,
                                const struct filter_test *test, const char *pointer)
 {
     const char *type = test->is_condition ? "USERS" : filter_dataset_type(test->dataset);
-    const json_t *schema = schema_of(document, type);
+    const json_t *schema = file_schema(document, type);
     const json_t *field = schema_field(schema, test->field);
 
     if (json_object_size(json_object_get(document, "datasets")) == 0)

@@ -195,6 +195,13 @@ void check_model_shape(struct check *c, const char *shape, const json_t *value,
 /* The rules across sections (parameter_file_rules.c, parameter_file_data.c,
  * parameter_file_solutions.c). */
 void check_settings(struct check *c, const json_t *document);
+/* Columns and event types named elsewhere (parameter_file_columns.c). */
+const json_t *file_schema(const json_t *document, const char *type); /* the Avro schema of a type */
+void check_training_data(struct check *c, const json_t *document, const json_t *config,
+                         const char *pointer);
+void check_solution_columns(struct check *c, const json_t *document, const json_t *solution,
+                            const char *base);
+void check_metric_attribution(struct check *c, const json_t *document);
 void check_datasets(struct check *c, const json_t *document);
 void check_filters(struct check *c, const json_t *document);
 void check_solutions(struct check *c, const json_t *document);

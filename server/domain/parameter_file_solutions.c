@@ -349,12 +349,22 @@ void check_solutions(struct check *c, const json_t *document)
         check_batch_modes(c, solution, base);
         check_training(c, solution, base);
         check_mode(c, solution, base);
+        check_solution_columns(c, document, solution, base);
         c->phase = PHASE_UPDATE_RULE;
         check_update_schedule(c, solution, base);
         c->phase = PHASE_OURS;
         check_promotion(c, document, solution, base);
         check_auto_sync(c, solution, base);
     }
+}
+
+static void check_recommender_columns(struct check *c, const json_t *document, const json_t *config,
+                                      size_t index)
+{
+    char base[64];
+
+    (void) snprintf(base, sizeof base, "/recommenders/%zu/serviceConfig/recommenderConfig", index);
+    check_training_data(c, document, config, base);
 }
 
 void check_recommenders(struct check *c, const json_t *document)
@@ -365,6 +375,7 @@ void check_recommenders(struct check *c, const json_t *document)
 
     c->phase = PHASE_RECOMMENDERS;
     json_array_foreach (list, i, recommender) {
+        const json_t *config = json_object_get(service_of(recommender), "recommenderConfig");
         const char *arn = json_text(service_of(recommender), "recipeArn");
         const struct recipe *r = recipe_find_arn(arn);
         char pointer[POINTER_BYTES];
@@ -372,6 +383,7 @@ void check_recommenders(struct check *c, const json_t *document)
         (void) snprintf(pointer, sizeof pointer, "/recommenders/%zu/serviceConfig/recipeArn", i);
         if (arn)
             check_recipe_known(c, arn, pointer);
+        check_recommender_columns(c, document, config, i);
         if (!r)
             continue;
         if (!r->domain)
@@ -387,7 +399,6 @@ void check_recommenders(struct check *c, const json_t *document)
         else if (!str_eq(r->domain, domain))
             problem(c, CODE_RECIPE_DOMAIN, pointer,
                     "The recipe is of domain %s, the dataset group of %s.", r->domain, domain);
-        if (!has_dataset(document, "items") && r->needs_items)
-            check_recipe_data(c, document, r, pointer);
+        check_recipe_data(c, document, r, pointer);
     }
 }

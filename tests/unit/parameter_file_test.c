@@ -386,6 +386,10 @@ static const struct rule bad[] = {
     { "/datasetGroup/workflowConfig/maxAge", "\"banana\"", "/datasetGroup/workflowConfig/maxAge", "bad-duration" },
     { "/datasetGroup/workflowConfig/maxAge", "86400", "/datasetGroup/workflowConfig/maxAge", "wrong-type" },
     { BATCH "/workflowConfig/maxAge", "\"1 day ago\"", BATCH "/workflowConfig/maxAge", "bad-duration" },
+    /* columns and metrics */
+    { SOLUTION "/serviceConfig/solutionConfig", "{\"trainingDataConfig\": {\"excludedDatasetColumns\": {\"THINGS\": [\"A\"]}}}", SOLUTION "/serviceConfig/solutionConfig/trainingDataConfig/excludedDatasetColumns/THINGS", "enum" },
+    { "/metricAttribution", "{\"serviceConfig\": {\"name\": \"m\", \"metrics\": [{\"eventType\": \"w\", \"metricName\": \"n\", \"expression\": \"AVG(Items.PRICE)\"}], \"metricsOutputConfig\": {\"roleArn\": \"arn:aws:iam::123456789012:role/r\"}}}", "/metricAttribution/serviceConfig/metrics/0/expression", "pattern" },
+    { "/metricAttribution", "{\"serviceConfig\": {\"name\": \"m\", \"metrics\": [{\"eventType\": \"w\", \"metricName\": \"n\", \"expression\": \"SAMPLECOUNT()\"}, {\"eventType\": \"w\", \"metricName\": \"n\", \"expression\": \"SUM(Items.PRICE)\"}], \"metricsOutputConfig\": {\"roleArn\": \"arn:aws:iam::123456789012:role/r\"}}}", "/metricAttribution/serviceConfig/metrics/1/metricName", "duplicate-name" },
     /* schemas and filters (their rules have tests of their own) */
     { ITEMS "/schema", "\"string\"", ITEMS "/schema", "bad-avro" },
     { ITEMS "/schema/fields/1/type", "\"text\"", ITEMS "/schema", "bad-avro" },
@@ -406,6 +410,11 @@ static const struct rule bad[] = {
 };
 
 static const struct rule warned[] = {
+    { SOLUTION "/serviceConfig/solutionConfig", "{\"trainingDataConfig\": {\"excludedDatasetColumns\": {\"Items\": [\"PRICE\", \"COLOUR\"]}}}", SOLUTION "/serviceConfig/solutionConfig/trainingDataConfig/excludedDatasetColumns/Items/1", "unknown-name" },
+    { SOLUTION "/serviceConfig/solutionConfig", "{\"optimizationObjective\": {\"itemAttribute\": \"COLOUR\"}}", SOLUTION "/serviceConfig/solutionConfig/optimizationObjective/itemAttribute", "unknown-name" },
+    { SOLUTION "/serviceConfig/eventType", "\"purchase\"", SOLUTION "/serviceConfig/eventType", "unknown-name" },
+    { "/recommenders/0/serviceConfig/recommenderConfig", "{\"trainingDataConfig\": {\"includedDatasetColumns\": {\"USERS\": [\"X\"]}}}", "/recommenders/0/serviceConfig/recommenderConfig/trainingDataConfig/includedDatasetColumns/USERS/0", "unknown-name" },
+    { "/metricAttribution", "{\"serviceConfig\": {\"name\": \"m\", \"metrics\": [{\"eventType\": \"w\", \"metricName\": \"n\", \"expression\": \"SUM(Items.X)\"}], \"metricsOutputConfig\": {\"roleArn\": \"arn:aws:iam::123456789012:role/r\"}}}", "/metricAttribution/serviceConfig/metrics/0/expression", "unknown-name" },
     { SOLUTION "/serviceConfig/performAutoML", "false", SOLUTION "/serviceConfig/performAutoML", "no-effect" },
     { SOLUTION "/serviceConfig/performAutoTraining", "true", SOLUTION "/serviceConfig/performAutoTraining", "auto-training" },
     { SOLUTION "/serviceConfig/performIncrementalUpdate", "true", SOLUTION "/serviceConfig/performIncrementalUpdate", "no-effect" },
