@@ -27,7 +27,7 @@ struct node {
 };
 
 struct router {
-    const struct router_entry *entries;
+    struct router_entry *entries; /* our copy; its texts are the caller's and live for ever */
     size_t n_entries;
     struct node root;
 };
@@ -100,7 +100,8 @@ struct router *router_new(const struct router_entry *entries, size_t count)
 {
     struct router *r = xcalloc(1, sizeof *r);
 
-    r->entries = entries;
+    r->entries = xcalloc(count, sizeof *entries);
+    memcpy(r->entries, entries, count * sizeof *entries);
     r->n_entries = count;
     for (size_t i = 0; i < count; i++)
         insert(r, i);
@@ -131,6 +132,7 @@ void router_free(struct router *r)
     if (!r)
         return;
     node_done(&r->root);
+    free(r->entries);
     free(r);
 }
 
