@@ -38,8 +38,9 @@ struct db_op {
 
 /* ---- on the loop thread ---- */
 enum db_lane {
-    DB_READ,  /* fast single-row reads; all of a loop turn share a Sync; retried once alone when a neighbour aborted it */
-    DB_LIST,  /* list reads, so that they never delay the fast ones */
+    DB_READ,  /* fast single-row reads; all of a loop turn share a Sync; retried once alone when a neighbour aborted it;
+                 the session is read-only, so a statement that writes is refused */
+    DB_LIST,  /* list reads, so that they never delay the fast ones; read-only, too */
     DB_WRITE, /* ops of one submission + own Sync = one transaction */
     DB_LANE_COUNT
 };
@@ -47,8 +48,9 @@ struct db;
 struct db_options {
     const char *url;           /* libpq connection string or URL */
     const char *application;   /* application_name */
-    int64_t statement_timeout_ms, lock_timeout_ms; /* write lane: lock_timeout */
-    void (*on_notify)(const char *channel, const char *payload, void *user); /* LISTEN connection; may be NULL */
+    int64_t statement_timeout_ms, lock_timeout_ms; /* write lane: lock_timeout; 0: 4.5 s and 3 s */
+    /* May be NULL. An empty payload comes for each channel whenever LISTEN was (re)established: look what was missed. */
+    void (*on_notify)(const char *channel, const char *payload, void *user);
     const char *const *channels; /* NULL-terminated */
     void (*on_state)(bool is_up, void *user); /* all lanes connected / some lane lost */
     void *user;
@@ -60,15 +62,20 @@ bool db_is_up(const struct db *db);
 void db_close(struct db *db, void (*done)(void *user), void *user);
 
 struct db_reply {
-    struct err err;      /* code OK, or: ERR_UNAVAILABLE (connection, timeout, lane full), ERR_CONFLICT (unique violation,
-                            raised fence ST…), ERR_INVALID (22…: bad value), ERR_INTERNAL */
+    struct err err;      /* code OK, or: ERR_UNAVAILABLE (connection, timeout, lane full: nothing was changed), ERR_CONFLICT
+                            (unique violation, foreign key, raised fence ST…: its sentence is the message), ERR_INVALID
+                            (22…: bad value), ERR_UNKNOWN_OUTCOME (a write was cut off after it had been sent: read back),
+                            ERR_INTERNAL */
     char sqlstate[6];    /* "" when the server did not answer */
     char constraint[64]; /* of a violation */
     PGresult **results;  /* one per op when OK; borrowed until the callback returns */
     size_t n_results;
 };
 typedef void (*db_done_fn)(const struct db_reply *reply, void *user);
-/* Queues ops on a lane; done is called exactly once, on the loop thread, never from inside db_submit. */
+/*
+ * Queues ops on a lane; done is called exactly once within about 5 s, on the loop thread, never from inside db_submit. What
+ * was not executed (lost connection before its turn, deadlock, serialization race, changed table) is sent again inside.
+ */
 void db_submit(struct db *db, enum db_lane lane, const struct db_op *ops, size_t n, db_done_fn done, void *user);
 size_t db_queued(const struct db *db); /* submissions without an answer, for load shedding */
 
