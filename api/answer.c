@@ -29,13 +29,25 @@ void answer_problemf(struct call *c, int status, const char *code, const char *f
     answer_problem(c, status, code, detail);
 }
 
-void answer_findings(struct call *c, int status, const char *code, const char *detail,
-                     const struct findings *f)
+void answer_findings(struct call *c, int status, const char *code, const struct findings *f)
 {
     AUTO_JSON json_t *errors = findings_to_json(f);
+    const char *detail = f->count == 1
+                             ? f->items[0].detail
+                             : arena_printf(c->arena, "There are %zu problems.", f->count);
 
     http_problem(c->rq, &(struct problem){
                             .status = status, .code = code, .detail = detail, .errors = errors });
+}
+
+bool answer_if_found(struct call *c, const char *code, struct findings *f)
+{
+    bool is_found = f->count > 0;
+
+    if (is_found)
+        answer_findings(c, 422, code, f);
+    findings_done(f);
+    return is_found;
 }
 
 void answer_field(struct call *c, const char *pointer, const char *code, const char *detail)

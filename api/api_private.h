@@ -65,6 +65,7 @@ struct write_note {
     const char *location; /* NULL: none */
     const char *link;     /* NULL: none */
     const char *detail;   /* JSON object for the audit row; NULL: {} */
+    phase_fn next;        /* runs after the commit */
 };
 
 struct call {
@@ -101,6 +102,7 @@ struct api {
     struct db *db;
     const struct plan_settings *settings;
     struct router *router;
+    struct router_entry *entries; /* borrowed by the router */
     struct auth_cache *auth;
     struct feed *feed;
     struct metrics *metrics;
@@ -115,8 +117,7 @@ void call_list(struct call *c, const struct db_op *op, phase_fn next);
 /* One transaction: lock of the idempotency key, ops, audit row, kept answer. When a fence (ST001)
    or a unique violation stops it, on_stale starts over, at most three times. The last of ops is
    often an …_answer(): c->answer_op is its number among the results. */
-void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note,
-                phase_fn next);
+void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note);
 /* Looks for a kept answer first, when the request has a key; then begins with start. */
 void call_begin_write(struct call *c, phase_fn start);
 
@@ -124,8 +125,10 @@ void call_begin_write(struct call *c, phase_fn start);
 void answer_problem(struct call *c, int status, const char *code, const char *detail);
 PRINTF_LIKE(4, 5)
 void answer_problemf(struct call *c, int status, const char *code, const char *fmt, ...);
-void answer_findings(struct call *c, int status, const char *code, const char *detail,
-                     const struct findings *f);
+/* All findings at once; the sentence is the finding's own when there is one. */
+void answer_findings(struct call *c, int status, const char *code, const struct findings *f);
+/* Answers 422 when there is any, and frees them; true when it answered. */
+bool answer_if_found(struct call *c, const char *code, struct findings *f);
 /* One field's problem: 422 with errors [{pointer, code, detail}]. */
 void answer_field(struct call *c, const char *pointer, const char *code, const char *detail);
 void answer_not_found(struct call *c, const char *what, const char *name);

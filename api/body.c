@@ -86,7 +86,6 @@ bool body_check(struct call *c, const struct body_member *members, size_t n)
     struct findings f = { 0 };
     const char *name;
     json_t *value;
-    bool is_good;
 
     for (size_t i = 0; i < n; i++) {
         char pointer[POINTER_BYTES] = "";
@@ -101,10 +100,5 @@ bool body_check(struct call *c, const struct body_member *members, size_t n)
         if (!find_member(members, n, name))
             findings_add(&f, pointer, "unknown-key", "There is no member \"%.80s\" here.", name);
     }
-    is_good = f.count == 0;
-    if (!is_good)
-        answer_findings(c, 422, "invalid",
-                        f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
-    findings_done(&f);
-    return is_good;
+    return !answer_if_found(c, "invalid", &f);
 }

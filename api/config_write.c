@@ -52,12 +52,9 @@ bool config_change_parse(struct call *c, struct config_change *w)
     if (w->file.errors.count == 0)
         return true;
     if (is_syntax_error(&w->file.errors))
-        answer_findings(c, 400, "syntax", w->file.errors.items[0].detail, &w->file.errors);
+        answer_findings(c, 400, "syntax", &w->file.errors);
     else
-        answer_findings(c, 422, "invalid",
-                        arena_printf(c->arena, "The parameter file has %zu problem%s.",
-                                     w->file.errors.count, w->file.errors.count == 1 ? "" : "s"),
-                        &w->file.errors);
+        answer_findings(c, 422, "invalid", &w->file.errors);
     return false;
 }
 
@@ -122,7 +119,6 @@ static const struct component *find_component(const struct parameter_file *f, co
 static bool check_owners(struct call *c, const struct config_change *w)
 {
     struct findings f = { 0 };
-    bool is_good;
 
     for (size_t i = 0; i < rows_count(c->reply, READ_FOREIGN); i++) {
         const struct component *x =
@@ -134,11 +130,7 @@ static bool check_owners(struct call *c, const struct config_change *w)
                          "an account and region.",
                          kinds[x->kind].title, x->name, rows_text(c->reply, READ_FOREIGN, i, 1));
     }
-    is_good = f.count == 0;
-    if (!is_good)
-        answer_findings(c, 422, "name-taken", "Some resources belong to other configs.", &f);
-    findings_done(&f);
-    return is_good;
+    return !answer_if_found(c, "name-taken", &f);
 }
 
 /* New version or the same document; a run or none. */
@@ -263,7 +255,8 @@ static void current_read(struct call *c)
     note.detail = arena_printf(c->arena, "{\"config\":\"%s\",\"version\":%lld}", w->file.name,
                                (long long) w->version);
     configs_store_answer(w->file.name, w->run_id, json_keep(c, w->warnings), &ops[n]);
-    call_write(c, ops, n + 1, &note, written);
+    note.next = written;
+    call_write(c, ops, n + 1, &note);
 }
 
 static void read_current(struct call *c)

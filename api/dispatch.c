@@ -30,15 +30,14 @@ const struct http_header_pair api_default_headers[] = {
 struct api *api_new(const struct api_options *options)
 {
     struct api *api = xcalloc(1, sizeof *api);
-    struct router_entry *entries = xcalloc(n_api_routes, sizeof *entries);
 
     api->options = *options;
     if (!api->options.in_flight_limit)
         api->options.in_flight_limit = IN_FLIGHT_DEFAULT;
+    api->entries = xcalloc(n_api_routes, sizeof *api->entries);
     for (size_t i = 0; i < n_api_routes; i++)
-        entries[i] = (struct router_entry){ api_routes[i].method, api_routes[i].path };
-    api->router = router_new(entries, n_api_routes);
-    free(entries);
+        api->entries[i] = (struct router_entry){ api_routes[i].method, api_routes[i].path };
+    api->router = router_new(api->entries, n_api_routes);
     api->auth = auth_cache_new();
     api->metrics = metrics_new();
     api->feed = feed_new(api);
@@ -69,6 +68,7 @@ void api_close(struct api *api)
     auth_cache_free(api->auth);
     metrics_free(api->metrics);
     router_free(api->router);
+    free(api->entries);
     free(api);
 }
 

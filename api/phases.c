@@ -127,8 +127,7 @@ static const char *headers_json(struct call *c)
     return arena_strdup(c->arena, text);
 }
 
-void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note,
-                phase_fn next)
+void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note)
 {
     struct db_op all[CALL_OPS_MAX];
     const char *status = arena_printf(c->arena, "%d", note->status);
@@ -158,7 +157,7 @@ void call_write(struct call *c, const struct db_op *ops, size_t n, const struct 
                                                           .status = status,
                                                           .headers = headers_json(c) },
                                &all[count++]);
-    c->next = next;
+    c->next = note->next;
     submit(c, DB_WRITE, all, count);
 }
 

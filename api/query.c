@@ -184,9 +184,9 @@ char *cursor_make(struct call *c, const char *key)
     return cursor;
 }
 
-static int hex_digit(char x)
+static unsigned hex_digit(char x)
 {
-    return x >= '0' && x <= '9' ? x - '0' : x >= 'a' && x <= 'f' ? x - 'a' + 10 : -1;
+    return (unsigned) (x <= '9' ? x - '0' : x - 'a' + 10);
 }
 
 bool query_cursor(struct call *c, const char **key)

@@ -96,7 +96,6 @@ static bool take_body(struct call *c, struct run_start *s)
     static const char *const modes[] = { "full", "update", NULL };
     static const char *const imports[] = { "ifNewer", "force", "skip", NULL };
     struct findings f = { 0 };
-    bool is_good;
 
     if (!body_parse(c) || !body_check(c, run_members, ARRAY_LEN(run_members)))
         return false;
@@ -117,12 +116,7 @@ static bool take_body(struct call *c, struct run_start *s)
         findings_add(&f, "/kind", "not-supported",
                      "This release can not start runs of the kind \"%s\" yet.",
                      run_kind_name(s->kind));
-    is_good = f.count == 0;
-    if (!is_good)
-        answer_findings(c, 422, "invalid",
-                        f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
-    findings_done(&f);
-    return is_good;
+    return !answer_if_found(c, "invalid", &f);
 }
 
 static void written(struct call *c)
@@ -151,10 +145,7 @@ static bool plan_stored(struct call *c, struct run_start *s)
     s->file = (struct parameter_file){ 0 };
     parameter_file_parse(document, strlen(document), &s->file);
     if (s->file.errors.count) {
-        answer_findings(
-            c, 422, "stored-config-invalid",
-            "The stored document does not pass the checks of this release; store a corrected one.",
-            &s->file.errors);
+        answer_findings(c, 422, "stored-config-invalid", &s->file.errors);
         return false;
     }
     if (plan_build(&s->file, c->api->settings, s->kind, s->options, &s->plan, &e)) {
@@ -205,8 +196,8 @@ static void config_read(struct call *c)
         &(struct write_note){ .status = 202,
                               .location = arena_printf(c->arena, "/runs/%s", s->run.id),
                               .detail = arena_printf(c->arena, "{\"run\":\"%s\",\"kind\":\"%s\"}",
-                                                     s->run.id, run_kind_name(s->kind)) },
-        written);
+                                                     s->run.id, run_kind_name(s->kind)),
+                              .next = written });
 }
 
 static void read_config(struct call *c)
@@ -270,8 +261,8 @@ static void run_state_read(struct call *c)
     call_write(c, ops, n,
                &(struct write_note){ .status = 202,
                                      .location = arena_printf(c->arena, "/runs/%s", id),
-                                     .detail = arena_printf(c->arena, "{\"run\":\"%s\"}", id) },
-               written);
+                                     .detail = arena_printf(c->arena, "{\"run\":\"%s\"}", id),
+                                     .next = written });
 }
 
 static void read_state(struct call *c)

@@ -102,18 +102,12 @@ static bool check_body(struct call *c)
 {
     int64_t days = json_int_or(c->body, "expiresInDays", EXPIRY_DEFAULT_DAYS);
     struct findings f = { 0 };
-    bool is_good;
 
     check_scopes(c, &f);
     if (days < 1 || days > EXPIRY_MAX_DAYS)
         findings_add(&f, "/expiresInDays", "out-of-range", "A token expires after 1 to %d days.",
                      EXPIRY_MAX_DAYS);
-    is_good = f.count == 0;
-    if (!is_good)
-        answer_findings(c, 422, "invalid",
-                        f.count == 1 ? f.items[0].detail : "The body has several problems.", &f);
-    findings_done(&f);
-    return is_good;
+    return !answer_if_found(c, "invalid", &f);
 }
 
 /* The kept answer of an idempotent request has no secret: a secret is stored nowhere. */
@@ -161,12 +155,11 @@ static void insert_token(struct call *c)
     tokens_store_insert(&row, &ops[0]);
     tokens_store_event(c->arena, "token.created", row.id, &ops[1]);
     tokens_store_answer(row.id, &ops[2]);
-    call_write(
-        c, ops, ARRAY_LEN(ops),
-        &(struct write_note){ .status = 201,
-                              .location = arena_printf(c->arena, "/tokens/%s", row.id),
-                              .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", row.id) },
-        written);
+    call_write(c, ops, ARRAY_LEN(ops),
+               &(struct write_note){ .status = 201,
+                                     .location = arena_printf(c->arena, "/tokens/%s", row.id),
+                                     .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", row.id),
+                                     .next = written });
 }
 
 void api_token_post(struct call *c)
@@ -202,9 +195,9 @@ static void standing_read(struct call *c)
         n = tokens_store_revoke(id, ops);
         tokens_store_event(c->arena, "token.revoked", id, &ops[n++]);
         call_write(c, ops, n,
-                   &(struct write_note){
-                       .status = 204, .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", id) },
-                   revoked);
+                   &(struct write_note){ .status = 204,
+                                         .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", id),
+                                         .next = revoked });
     }
 }
 

@@ -97,16 +97,18 @@ static enum err_code start_postgres(struct boot *b, struct err *e)
     const struct pg_embedded_options options = { .data_dir = b->data_dir->path,
                                                  .run_as = geteuid() == 0 ? "steward" : NULL,
                                                  .start_timeout_ms = PG_START_MS };
-    enum err_code rc;
 
     if (b->options->database_url) {
         b->database_url = xstrdup(b->options->database_url);
+        b->owner_url = xstrdup(b->options->database_url);
         return OK;
     }
-    rc = pg_embedded_start(&options, &b->pg, e);
-    if (rc) /* of our own making: waiting does not cure it */
-        return err_set(e, ERR_INTERNAL, "The private PostgreSQL did not start: %.180s", e->message);
+    if (pg_embedded_start(&options, &b->pg, e)) {
+        e->code = ERR_INTERNAL; /* of our own making: waiting does not cure it */
+        return e->code;
+    }
     b->database_url = xstrdup(pg_embedded_url(b->pg));
+    b->owner_url = xstrdup(pg_embedded_owner_url(b->pg));
     return OK;
 }
 
@@ -117,7 +119,7 @@ static enum err_code migrate(struct boot *b, struct err *e)
     int applied = 0;
     enum err_code rc;
 
-    TRY(db_conn_open(b->database_url, "steward-start", &c, e));
+    TRY(db_conn_open(b->owner_url, "steward-start", &c, e));
     rc = db_migrate(c, &applied, e);
     if (rc == OK)
         rc = identity_store_read(c, &identity, e);
@@ -325,5 +327,6 @@ void boot_done(struct boot *b)
     if (b->is_started)
         uv_mutex_destroy(&b->lock);
     free(b->database_url);
+    free(b->owner_url);
     free(b->account_id);
 }

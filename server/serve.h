@@ -42,13 +42,12 @@ MUST_USE enum err_code listen_parse(const char *text, char *host, size_t size, u
                                     struct err *e);
 bool address_is_loopback(const char *host);
 
-/* ---- data_dir.c ---- */
+/* ---- serve_files.c ---- */
 struct data_dir {
     char *path;
     int lock_fd; /* -1: not locked */
 };
-/* Makes it (0700; as root 0711, because PostgreSQL runs as another user) and locks it.
- * ERR_CONFLICT: in use (exit 3). */
+/* Makes and locks it. ERR_CONFLICT: another server uses it (exit 3). */
 MUST_USE enum err_code data_dir_open(const char *path, struct data_dir *out, struct err *e);
 void data_dir_close(struct data_dir *d);
 /* Replaces a file as a whole. */
@@ -87,6 +86,7 @@ struct boot {
     void *user;
     /* out: written by the thread, read by the loop after the milestone's mail */
     char *database_url;
+    char *owner_url; /* for the schema; the same without roles of our own */
     struct pg_embedded *pg;
     struct local *local;
     struct aws_session *aws;

@@ -1,55 +1,23 @@
 /*
- * data_dir.c - the folder of one server: made, locked, and its small files replaced as a whole.
+ * serve_files.c - the folder of one server: locked, and its small files replaced as a whole.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "serve.h"
+#include "steward/data_dir.h"
 #include "steward/mem.h"
-
-static enum err_code make_folders(const char *path, mode_t mode, struct err *e)
-{
-    AUTO_FREE char *copy = xstrdup(path);
-
-    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(copy, 0755) != 0 && errno != EEXIST)
-            return err_set(e, ERR_INVALID, "The folder %s can not be made: %s.", copy,
-                           strerror(errno));
-        *slash = '/';
-    }
-    if (mkdir(copy, mode) != 0 && errno != EEXIST)
-        return err_set(e, ERR_INVALID, "The data directory %s can not be made: %s.", path,
-                       strerror(errno));
-    return OK;
-}
 
 enum err_code data_dir_open(const char *path, struct data_dir *out, struct err *e)
 {
-    mode_t mode = geteuid() == 0 ? 0711 : 0700;
-    AUTO_FREE char *lock = NULL;
-    char *real;
-
-    TRY(make_folders(path, mode, e));
-    real = realpath(path, NULL);
-    if (!real)
-        return err_set(e, ERR_INVALID, "The data directory %s can not be used: %s.", path,
+    TRY(data_dir_lock(path, &out->lock_fd, e));
+    out->path = realpath(path, NULL);
+    if (!out->path)
+        return err_set(e, ERR_UNAVAILABLE, "The data directory %s can not be used: %s.", path,
                        strerror(errno));
-    out->path = real;
-    lock = xasprintf("%s/steward.lock", real);
-    out->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (out->lock_fd < 0)
-        return err_set(e, ERR_INVALID, "%s can not be opened: %s.", lock, strerror(errno));
-    if (flock(out->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return err_set(e, ERR_CONFLICT,
-                       "Another server uses the data directory %s; stop it, or give this one its "
-                       "own --data-dir.",
-                       real);
     return OK;
 }
 
