@@ -1,5 +1,6 @@
 """Starts personalize-simulator for tests and makes boto3 clients for it."""
 import glob
+import http.client
 import json
 import os
 import pathlib
@@ -7,10 +8,14 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
@@ -110,6 +115,41 @@ class Simulator:
 
     def advance(self, duration):
         return self.admin("clock", {"advance": duration})
+
+
+def call(sim, body, target="AmazonPersonalize.ListSchemas", path="/", key="test", secret="test", service="personalize",
+         region=REGION, at=None, tamper=None, **headers):
+    """One signed request by hand: (status, headers, document)."""
+    data = body if isinstance(body, bytes) else body.encode()
+    request = AWSRequest(method="POST", url=sim.url + path, data=data, headers={
+        "Content-Type": "application/x-amz-json-1.1", **({"X-Amz-Target": target} if target else {}), **headers})
+    signer = SigV4Auth(Credentials(key, secret), service, region)
+    if at is not None:
+        # botocore stamps the request itself; the date is put in its place before the signature is computed
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
+        request.context["timestamp"] = stamp
+        request.headers["X-Amz-Date"] = stamp
+        canonical = signer.canonical_request(request)
+        to_sign = signer.string_to_sign(request, canonical)
+        signature = signer.signature(to_sign, request)
+        request.headers["Authorization"] = (f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, SignedHeaders="
+                                            f"{signer.signed_headers(signer.headers_to_sign(request))}, "
+                                            f"Signature={signature}")
+    else:
+        signer.add_auth(request)
+    if tamper:
+        tamper(request.headers)
+    return send(sim, path, data, dict(request.headers))
+
+
+def send(sim, path, data, headers, method="POST"):
+    connection = http.client.HTTPConnection(urllib.parse.urlparse(sim.url).netloc, timeout=10)
+    connection.request(method, path, data, headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    document = json.loads(text) if text and "json" in (answer.headers["content-type"] or "") else text
+    return answer.status, answer.headers, document
 
 
 def wait_until(check, seconds=20):
