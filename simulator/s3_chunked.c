@@ -73,6 +73,14 @@ static bool parse_head(const char *s, size_t n, size_t *size, const char **signa
     return is_hex(*signature, SIGNATURE_N);
 }
 
+static bool has_control(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char) s[i] < ' ' && s[i] != '\t')
+            return true;
+    return false;
+}
+
 static enum s3_code one_trailer(const char *s, size_t n, struct s3_chunked *out,
                                 const char **signature)
 {
@@ -81,7 +89,7 @@ static enum s3_code one_trailer(const char *s, size_t n, struct s3_chunked *out,
     size_t name_n = colon ? (size_t) (colon - s) : 0, value_n;
     const char *value;
 
-    if (name_n == 0 || memchr(s, '\0', n))
+    if (name_n == 0 || has_control(s, n))
         return S3_INVALID_REQUEST;
     value = colon + 1;
     value_n = n - name_n - 1;
@@ -89,6 +97,8 @@ static enum s3_code one_trailer(const char *s, size_t n, struct s3_chunked *out,
         value++;
         value_n--;
     }
+    while (value_n > 0 && (value[value_n - 1] == ' ' || value[value_n - 1] == '\t'))
+        value_n--;
     if (name_n == sizeof of_trailer - 1 && strncasecmp(s, of_trailer, name_n) == 0) {
         if (value_n != SIGNATURE_N || !is_hex(value, value_n))
             return S3_INVALID_REQUEST;

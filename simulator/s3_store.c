@@ -8,6 +8,7 @@
  * too long. The index is read from the files' own metadata at the start; changes are a rename and a
  * change of the index under one lock.
  */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -60,7 +61,9 @@ static char *path_bucket(const struct s3_store *store, const char *bucket)
 
 static bool is_ip_address(const char *s)
 {
-    return strspn(s, "0123456789.") == strlen(s);
+    struct in_addr address;
+
+    return inet_pton(AF_INET, s, &address) == 1;
 }
 
 enum s3_code s3_bucket_check_name(const char *bucket)
