@@ -13,25 +13,24 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def steward(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("steward")) as server:
+def steward():
+    with Server() as server:
         yield server
 
 
 @pytest.fixture
-def start_server(tmp_path):
+def start_server():
     servers = []
 
     def start(*options, **kw):
-        folder = tmp_path / f"server{len(servers)}"
-        folder.mkdir()
-        servers.append(Server(folder, *options, **kw))
+        servers.append(Server(None, *options, **kw))
         return servers[-1].start()
 
     yield start
     for server in servers:
         if server.process is not None:
             assert server.stop() == 0, server.tail()
+        server.remove()
 
 
 @pytest.fixture

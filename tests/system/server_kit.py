@@ -1,6 +1,6 @@
 """Starts a real `steward serve` for system tests and speaks to it.
 
-    with Server(tmp_path) as s:                        # --local, ports chosen by the kernel
+    with Server() as s:                                # --local, ports chosen by the kernel
         s.apply(config("shop"))                        # POST /configs
         s.wait_run(run_id)
 """
@@ -8,8 +8,10 @@ import copy
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import boto3
@@ -51,12 +53,22 @@ def interactions_csv(users=60, items=40, rows=1500):
     return ("\n".join(lines) + "\n").encode()
 
 
+def open_path(folder):
+    """PostgreSQL may run as another user, who has to pass through pytest's folders."""
+    for part in (folder, *folder.parents):
+        if part.stat().st_uid == os.getuid() and part != pathlib.Path("/"):
+            part.chmod(part.stat().st_mode | 0o011)
+
+
 class Server:
     """One process with its own data directory; start() after stop() or kill() goes on with the same one."""
 
-    def __init__(self, folder, *options, local=True, env=None):
-        self.data_dir = pathlib.Path(folder) / "data"
-        self.log = pathlib.Path(folder) / "server.log"
+    def __init__(self, folder=None, *options, local=True, env=None):
+        self.is_own_folder = folder is None
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="steward-test-")).resolve()
+        open_path(self.folder)
+        self.data_dir = self.folder / "data"
+        self.log = self.folder / "server.log"
         self.options = [*(["--local", "--simulator-listen", "127.0.0.1:0", "--simulator-time-scale", "100000"]
                           if local else []), *options]
         self.local = local
@@ -71,6 +83,11 @@ class Server:
     def __exit__(self, *_):
         if self.process is not None:
             assert self.stop() == 0, self.tail()
+        self.remove()
+
+    def remove(self):
+        if self.is_own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, ready=True, seconds=60):
         out = open(self.log, "ab")
