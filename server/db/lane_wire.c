@@ -260,13 +260,20 @@ static void complete(struct wire *w, struct submission *s)
     }
 }
 
+/* After the server's FATAL nothing more is sent: the connection is about to end. */
+static void note_farewell(struct wire *w, const struct db_failure *failure)
+{
+    if (failure->is_fatal)
+        w->is_fatal_seen = w->is_stale = true;
+}
+
 static void fail_op(struct wire *w, struct submission *s, const PGresult *r)
 {
     const struct stmt_slot *slot = stmt_set_at(&w->stmts, s->ops[s->n_seen].stmt);
     struct db_failure failure;
 
     db_failure_set(&failure, r);
-    w->is_fatal_seen |= failure.is_fatal;
+    note_farewell(w, &failure);
     if (str_eq(failure.sqlstate, "26000") && slot->state == STMT_FAILED)
         failure = *slot->failure; /* not there because its PREPARE failed: that is the reason */
     submission_fail(s, &failure);
@@ -299,7 +306,7 @@ static void take_prepare(struct wire *w, const struct db_stmt *stmt, const PGres
         slot->state = STMT_READY;
     } else {
         db_failure_set(&failure, r);
-        w->is_fatal_seen |= failure.is_fatal;
+        note_farewell(w, &failure);
         stmt_slot_fail(slot, &failure);
     }
     fifo_pop(w);
@@ -318,7 +325,7 @@ static void take_sync(struct wire *w, struct submission *s, const PGresult *r)
         return;
     }
     db_failure_set(&failure, r);
-    w->is_fatal_seen |= failure.is_fatal;
+    note_farewell(w, &failure);
     if (s &&
         !failure.is_fatal) /* a farewell may come after the commit: then the outcome is unknown */
         submission_fail(s, &failure);
