@@ -101,9 +101,15 @@ static bool is_usable(const struct aws_cache *c, int64_t now_ms)
            (c->current.expires_ms == 0 || c->current.expires_ms > now_ms);
 }
 
+/* A pause longer than we ever make comes from a wall clock that was set back: it counts as over. */
+static bool is_paused(const struct aws_cache *c, int64_t now_ms)
+{
+    return now_ms < c->retry_at_ms && c->retry_at_ms - now_ms <= 2L * RETRY_LAST_MS;
+}
+
 static bool is_refresh_due(const struct aws_cache *c, int64_t now_ms)
 {
-    if (!c->current.access_key_id || now_ms < c->retry_at_ms)
+    if (!c->current.access_key_id || is_paused(c, now_ms))
         return false;
     if (c->is_wanted_fresh)
         return true;
@@ -201,7 +207,7 @@ enum err_code aws_cache_get(struct aws_session *s, struct aws_credentials *out, 
             if (clock_mono_ms() >= give_up_ms)
                 break;
             wait_change(c, 1000);
-        } else if (wall_ms(s) < c->retry_at_ms) {
+        } else if (is_paused(c, wall_ms(s))) {
             break;
         } else {
             load(s);
@@ -231,7 +237,7 @@ void aws_cache_expire(struct aws_session *s, const char *access_key_id)
     if (str_eq(c->current.access_key_id, access_key_id) && !c->is_loading) {
         if (c->has_thread) {
             c->is_wanted_fresh = true;
-        } else if (wall_ms(s) >= c->retry_at_ms) {
+        } else if (!is_paused(c, wall_ms(s))) {
             int failures = c->failures;
 
             load(s); /* static ones may have been exchanged in their file */

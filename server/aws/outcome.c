@@ -178,7 +178,7 @@ static bool read_error(struct aws_call *call, const struct aws_answer *a)
     set_message(call, message);
     if (!*call->request_id && json_text(object, "RequestId"))
         (void) str_copy(call->request_id, sizeof call->request_id, json_text(object, "RequestId"));
-    return true;
+    return call->error_code[0] != '\0';
 }
 
 /* A HEAD answer has no body: its status is its error. */

@@ -353,8 +353,11 @@ static void failures_are_not_hammered(void **state)
     w.now_ms += 2000;
     assert_int_not_equal(get(s, key, sizeof key, &e), OK);
     assert_int_equal(w.n_asked, 6);
+    w.now_ms -= 24 * 60 * MINUTE; /* the wall clock is set back a day: that is no pause of a day */
+    assert_int_not_equal(get(s, key, sizeof key, &e), OK);
+    assert_int_equal(w.n_asked, 9);
     add_answer(&w, "GET", "/c", "{\"AccessKeyId\":\"BACK\",\"SecretAccessKey\":\"s\"}");
-    w.now_ms += 3000;
+    w.now_ms += 5000;
     assert_int_equal(get(s, key, sizeof key, &e), OK);
     assert_string_equal(key, "BACK");
     aws_session_close(s);

@@ -87,6 +87,9 @@ static const struct sample samples[] = {
       AWS_UNKNOWN, AWS_ERROR_SERVER, "" },
     { "400 with a code of another type", AWS_PERSONALIZE, NULL, COMPLETE(400, "{\"__type\":5}"),
       AWS_UNKNOWN, AWS_ERROR_SERVER, "" },
+    /* Found by fz_aws_response: a name that is only a namespace is no name. */
+    { "400 with an empty code", AWS_PERSONALIZE, NULL, COMPLETE(400, "{\"__type\":\"a#\"}"),
+      AWS_UNKNOWN, AWS_ERROR_SERVER, "" },
     { "500 with a code", AWS_PERSONALIZE, NULL,
       COMPLETE(500, "{\"__type\":\"InternalServerException\"}"), AWS_UNKNOWN, AWS_ERROR_SERVER,
       "InternalServerException" },
