@@ -184,6 +184,7 @@ struct router_entry {
     const char *path;   /* "/configs/{name}/versions/{n}"; a literal segment wins over {…};
                            "{rest...}" takes the rest */
 };
+/* Copies the entries, not their strings. */
 struct router *router_new(const struct router_entry *entries, size_t count);
 void router_free(struct router *r);
 enum router_verdict { ROUTER_FOUND, ROUTER_NOT_FOUND, ROUTER_METHOD_NOT_ALLOWED };

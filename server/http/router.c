@@ -101,7 +101,8 @@ struct router *router_new(const struct router_entry *entries, size_t count)
     struct router *r = xcalloc(1, sizeof *r);
 
     r->entries = xcalloc(count, sizeof *entries);
-    memcpy(r->entries, entries, count * sizeof *entries);
+    if (count > 0)
+        memcpy(r->entries, entries, count * sizeof *entries);
     r->n_entries = count;
     for (size_t i = 0; i < count; i++)
         insert(r, i);

@@ -169,6 +169,22 @@ static void test_allow_is_cut_not_overrun(void **state)
     router_free(NULL);
 }
 
+/* The API builds its table on the stack of its start; the router once pointed into it. */
+static void test_the_table_may_go(void **state)
+{
+    AUTO_ARENA struct arena arena = { 0 };
+    struct router_entry *entries = xcalloc(1, sizeof *entries);
+    struct router *r;
+    struct route_match match;
+
+    (void) state;
+    entries[0] = (struct router_entry){ "GET", "/a/{x}" };
+    r = router_new(entries, 1);
+    free(entries);
+    assert_int_equal(router_match(r, "GET", "/a/b", &match, &arena, NULL, 0), ROUTER_FOUND);
+    router_free(r);
+}
+
 static void test_empty_table(void **state)
 {
     AUTO_ARENA struct arena arena = { 0 };
@@ -186,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_parameter_counts),
         cmocka_unit_test(test_allow_is_cut_not_overrun),
+        cmocka_unit_test(test_the_table_may_go),
         cmocka_unit_test(test_empty_table),
     };
 
