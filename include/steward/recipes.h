@@ -23,8 +23,9 @@ struct recipe {
     bool has_incremental_update; /* performIncrementalUpdate has an effect */
     bool has_hpo;
     bool needs_items, needs_actions; /* datasets beside the interactions */
-    bool is_v2_priced;               /* v2 price list: per interaction and request */
-    const char *event_type;          /* of at least 1,000 interactions; NULL: any */
+    bool needs_items_at_once; /* the service refuses the solution without the items dataset */
+    bool is_v2_priced;        /* v2 price list: per interaction and request */
+    const char *event_type;   /* of at least 1,000 interactions; NULL: any */
 };
 
 extern const struct recipe recipes[];

@@ -51,9 +51,18 @@ static void check_recipe_data(struct check *c, const json_t *document, const str
 {
     if (json_object_size(json_object_get(document, "datasets")) == 0)
         return; /* kept elsewhere */
-    if (r->needs_items && !has_dataset(document, "items"))
-        problem(c, CODE_RECIPE_DATASET, pointer, "The recipe %s needs an items dataset: add it.",
-                r->name);
+    if (r->needs_items && !has_dataset(document, "items")) {
+        /* Files of the AWS solution have solutions like this, so where Amazon's refusal is not
+         * known it is a warning. */
+        if (r->needs_items_at_once)
+            problem(c, CODE_RECIPE_DATASET, pointer,
+                    "The recipe %s trains on the items dataset: add datasets.items.", r->name);
+        else
+            caution(c, CODE_RECIPE_DATASET, pointer,
+                    "The recipe %s needs an items dataset, and the file has none: its training "
+                    "fails unless the dataset group has one.",
+                    r->name);
+    }
     if (r->needs_actions && !has_dataset(document, "actions"))
         problem(c, CODE_RECIPE_DATASET, pointer,
                 "The recipe %s needs an actions dataset: add datasets.actions.", r->name);

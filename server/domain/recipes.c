@@ -28,7 +28,7 @@ const struct recipe recipes[] = {
       .has_hpo = true },
     { "aws-sims", "RELATED_ITEMS", NULL, "SIMS", CUSTOM, .has_hpo = true },
     { "aws-semantic-similarity", "RELATED_ITEMS", NULL, "Semantic-Similarity", CUSTOM,
-      .has_incremental_update = true, .needs_items = true },
+      .has_incremental_update = true, .needs_items = true, .needs_items_at_once = true },
     { "aws-next-best-action", "PERSONALIZED_ACTIONS", NULL, "Next-Best-Action",
       .has_campaigns = true, .needs_actions = true },
     { "aws-item-affinity", "USER_SEGMENTATION", NULL, "Item-Affinity", .has_batch_segments = true },

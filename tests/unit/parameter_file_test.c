@@ -242,6 +242,10 @@ static const struct rule good[] = {
     { CAMPAIGN "/campaignConfig", "{\"syncWithLatestSolutionVersion\": true, \"rankingInfluence\": {\"FRESHNESS\": 0.5}}", NULL, NULL },
     { "/recommenders/0/serviceConfig/recommenderConfig", "{\"minRecommendationRequestsPerSecond\": 2}", NULL, NULL },
     { "/solutions/1/serviceConfig/recipeArn", "\"arn:aws-cn:personalize:::recipe/aws-item-affinity\"", NULL, NULL },
+    /* as the AWS solution's own samples have it: record names in lower case, no version, "in" */
+    { "/datasets/users/schema/serviceConfig/schema/name", "\"users\"", NULL, NULL },
+    { "/datasets/users/schema/serviceConfig/schema/version", NULL, NULL, NULL },
+    { FILTER, "\"INCLUDE ItemID WHERE Interactions.EVENT_TYPE in (\\\"click\\\", \\\"stream\\\")\"", NULL, NULL },
     /* schedules and durations */
     { IMPORT, "\"\"", NULL, NULL },
     { IMPORT, "\"delete\"", NULL, NULL },
@@ -435,6 +439,7 @@ static const struct rule warned[] = {
 static void test_rules(void **state)
 {
     AUTO_JSON json_t *base = read_json(BASE);
+    AUTO_JSON json_t *attribute = NULL;
 
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -443,6 +448,19 @@ static void test_rules(void **state)
         try_rule(base, &bad[i], true);
     for (size_t i = 0; i < ARRAY_LEN(warned); i++)
         try_rule(base, &warned[i], false);
+    attribute = json_deep_copy(base);
+    edit(attribute, "/datasets/items", NULL);
+    try_rule(attribute,
+             &(struct rule){ "/solutions/1/serviceConfig/recipeArn",
+                             RECIPE "aws-item-attribute-affinity\"",
+                             "/solutions/1/serviceConfig/recipeArn", "recipe-dataset" },
+             false);
+    try_rule(attribute,
+             &(struct rule){ "/solutions/1",
+                             "{\"serviceConfig\": {\"name\": \"x\", \"recipeArn\": " RECIPE
+                             "aws-semantic-similarity\"}}",
+                             "/solutions/1/serviceConfig/recipeArn", "recipe-dataset" },
+             true);
 }
 
 /* A campaign that follows new versions by itself goes past the gate. */
