@@ -63,7 +63,7 @@ static enum err_code read_token(const struct aws_settings *s, struct sso *sso, s
         mem_exhausted();
     hex_encode(digest, digest_n, hex);
     path = xasprintf("~/.aws/sso/cache/%s.json", hex);
-    if (aws_read_file(s->src, path, &file, e) != OK ||
+    if (aws_read_file(s->src, path, &file, e) != OK || !file.text ||
         json_parse(file.text, strlen(file.text), &cache, NULL, e) != OK ||
         !json_text(cache, "accessToken"))
         return err_set(e, ERR_AUTH,
@@ -94,6 +94,7 @@ static enum err_code fetch(const struct aws_settings *s, const struct sso *sso,
                                    .timeout_ms = s->total_timeout_ms,
                                    .ca_bundle = s->ca_bundle };
 
+    assert(sso->account && sso->role);
     buf_printf(&url, "https://portal.sso.%s.%s/federation/credentials?account_id=", sso->region,
                suffix);
     uri_encode(&url, sso->account, strlen(sso->account), false);

@@ -185,11 +185,11 @@ static void long_texts_are_cut(void **state)
     char text[64];
 
     (void) state;
-    (void) strcpy(body, "{\"__type\":\"");
+    memcpy(body, "{\"__type\":\"", 11);
     memset(body + 11, 'A', 2000);
-    (void) strcpy(body + 2011, "\",\"message\":\"");
+    memcpy(body + 2011, "\",\"message\":\"", 13);
     memset(body + 2024, 'm', 3000);
-    (void) strcpy(body + 5024, "\"}");
+    memcpy(body + 5024, "\"}", 3);
     answer.body_n = strlen(body);
     aws_call_init(&call, AWS_PERSONALIZE, "CreateSolution", NULL);
     aws_outcome_set(&call, &answer);

@@ -483,8 +483,9 @@ static void malformed_authorizations(void **state)
         "AWS4-HMAC-SHA256 %s, Signature=0",
         "AWS4-HMAC-SHA256 %s, SignedHeaders=x-amz-date, Signature=0",
         "AWS4-HMAC-SHA256 %s, SignedHeaders=Host, Signature=0",
-        "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260920/eu-west-1/personalize/aws4_request, "
-        "SignedHeaders=host, Signature=0", /* the day is not that of X-Amz-Date */
+        /* The day is not that of X-Amz-Date. */
+        "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260920/eu-west-1/x/aws4_request, "
+        "SignedHeaders=host, Signature=0",
     };
 
     (void) state;
