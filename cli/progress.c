@@ -201,11 +201,14 @@ static enum err_code print_resources(struct client *c, const char *name, struct 
     json_t *item;
 
     TRY(client_get(c, path, &r, e));
-    (void) printf("\n%-20s %-34s %-10s %s\n", "RESOURCE", "NAME", "STATUS", "ARN");
-    json_array_foreach (json_object_get(r.json, "items"), i, item)
-        (void) printf("%-20s %-34.34s %-10s %s\n", title_of(json_text(item, "kind")),
-                      json_text_or(item, "name", ""), json_text_or(item, "status", "-"),
-                      json_text_or(item, "arn", "-"));
+    (void) printf("\n%-20s %-42s %-13s %s\n", "RESOURCE", "NAME", "STATUS", "ARN");
+    for (size_t k = 0; k < KIND_COUNT; k++) { /* in the order in which an apply works */
+        json_array_foreach (json_object_get(r.json, "items"), i, item)
+            if (str_eq(json_text(item, "kind"), kinds[k].name))
+                (void) printf("%-20s %-42s %-13s %s\n", kinds[k].title,
+                              json_text_or(item, "name", ""), json_text_or(item, "status", "-"),
+                              json_text_or(item, "arn", "-"));
+    }
     return OK;
 }
 
@@ -262,9 +265,9 @@ static enum err_code print_schedules(struct client *c, const char *name, struct 
     TRY(client_get(c, path, &r, e));
     if (json_array_size(json_object_get(r.json, "items")) == 0)
         return OK;
-    (void) printf("\n%-16s %-36s %-26s %s\n", "SCHEDULE", "OF", "NEXT FIRE", "IN WORDS");
+    (void) printf("\n%-16s %-42s %-26s %s\n", "SCHEDULE", "OF", "NEXT FIRE", "IN WORDS");
     json_array_foreach (json_object_get(r.json, "items"), i, item)
-        (void) printf("%-16s %-36s %-26s %s\n", json_text_or(item, "kind", ""),
+        (void) printf("%-16s %-42s %-26s %s\n", json_text_or(item, "kind", ""),
                       json_text_or(item, "path", json_text_or(item, "name", "")),
                       json_text_or(item, "nextFireAt", "never"),
                       json_text_or(item, "description", json_text_or(item, "expression", "")));
