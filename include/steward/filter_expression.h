@@ -1,13 +1,16 @@
 /*
  * filter_expression.h - the filter expressions of Amazon Personalize.
  *
- *   filter    = part { "|" part }
- *   part      = ("INCLUDE" | "EXCLUDE") ("ItemID" | "UserID" | "ActionID") "WHERE" tests ["IF"
- * user-tests] tests     = test { ("AND" | "OR") test } test      = Dataset.FIELD (["NOT"] "IN" list
- * | ("=" | "!=" | "<" | "<=" | ">" | ">=") value) list      = "(" value { "," value } ")" |
- * CurrentItem.FIELD value     = "text" | number | $PLACEHOLDER | CurrentUser.FIELD |
- * CurrentItem.FIELD; of comparisons also in ( )
+ *   filter  = part { "|" part }
+ *   part    = ("INCLUDE" | "EXCLUDE") ("ItemID" | "UserID" | "ActionID") "WHERE" tests [ if ]
+ *   if      = "IF" user-test { "AND" user-test }
+ *   tests   = test { ("AND" | "OR") test }
+ *   test    = Dataset.FIELD ( ["NOT"] "IN" list | compare value )
+ *   compare = "=" | "!=" | "<" | "<=" | ">" | ">="
+ *   list    = "(" value { "," value } ")" | CurrentItem.FIELD
+ *   value   = "text" | number | $PLACEHOLDER | CurrentItem.FIELD
  *
+ * A user-test is a test of CurrentUser.FIELD; the value of a comparison may stand in brackets.
  * Keywords in any case. Pure; no allocation: the fields found are kept in the value.
  */
 #ifndef STEWARD_FILTER_EXPRESSION_H

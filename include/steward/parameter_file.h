@@ -22,10 +22,9 @@
 
 struct finding {
     char pointer[POINTER_BYTES]; /* JSON Pointer into the document; "" is the whole */
-    char
-        code[48]; /* "missing", "unknown-key", "too-long", "bad-schedule", … (docs/validation.md) */
-    char *detail;     /* a sentence */
-    int line, column; /* of broken JSON; 0 otherwise */
+    char code[48];               /* "missing", "unknown-key", … (docs/validation.md) */
+    char *detail;                /* a sentence */
+    int line, column;            /* of broken JSON; 0 otherwise */
 };
 
 struct findings {
@@ -34,8 +33,8 @@ struct findings {
 };
 __attribute__((format(printf, 4, 5))) void findings_add(struct findings *f, const char *pointer,
                                                         const char *code, const char *fmt, ...);
-json_t *findings_to_json(
-    const struct findings *f); /* [{pointer, code, detail, line?, column?}]; caller owns */
+/* [{pointer, code, detail, line?, column?}]; caller owns. */
+json_t *findings_to_json(const struct findings *f);
 void findings_done(struct findings *f);
 
 /* What each code means and what to do: the rows of docs/validation.md. */
@@ -44,20 +43,22 @@ struct finding_code {
 };
 extern const struct finding_code finding_codes[]; /* ends with a row whose code is NULL */
 
-enum schedule_kind { /* the five places of a schedule in the file */
-                     SCHEDULED_IMPORT,
-                     SCHEDULED_FULL,
-                     SCHEDULED_UPDATE,
-                     SCHEDULED_BATCH_INFERENCE,
-                     SCHEDULED_BATCH_SEGMENT
+/* The five places of a schedule in the file. */
+enum schedule_kind {
+    SCHEDULED_IMPORT,
+    SCHEDULED_FULL,
+    SCHEDULED_UPDATE,
+    SCHEDULED_BATCH_INFERENCE,
+    SCHEDULED_BATCH_SEGMENT
 };
 enum overlap { OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_CANCEL_OTHER, OVERLAP_ALLOW };
 enum catch_up { CATCH_UP_LATEST, CATCH_UP_NONE, CATCH_UP_ALL };
 
 struct file_schedule {
     enum schedule_kind kind;
-    const char *path; /* stable path inside the config: "import", "solutions/up/full",
-                         "solutions/up/batchInferenceJobs/0" */
+    /* Stable path inside the config: "import", "solutions/up/full",
+       "solutions/up/batchInferenceJobs/0". */
+    const char *path;
     char pointer[POINTER_BYTES];
     const char *subject;    /* solution name; NULL for import */
     size_t component;       /* index of the batch job's component; SIZE_MAX otherwise */
@@ -78,16 +79,17 @@ enum adopt_policy { ADOPT_AUTO, ADOPT_NEVER, ADOPT_TAKEOVER };
 /* One resource the file asks for. */
 struct component {
     enum kind_id kind;
-    const char *name; /* the user's name; for per-run kinds the slot's: "INTERACTIONS", the
-                         solution's name, "<solution>/0" */
-    const char
-        *key; /* resource key, unique in the server: "campaign/shop-home" (docs/architecture.md) */
+    /* The user's name; of per-run kinds the slot's: "INTERACTIONS", the solution's name,
+       "<solution>/0". */
+    const char *name;
+    const char *key;             /* unique in the server: "campaign/shop-home" */
     char pointer[POINTER_BYTES]; /* of its service-config in the document */
-    size_t parent;   /* component it hangs under (dataset group, dataset, solution, version);
-                        SIZE_MAX: none */
-    json_t *service; /* the request's members the user gave or that have defaults, tags excluded;
-                        AWS members verbatim */
-    json_t *tags;    /* effective list of {tagKey, tagValue}; may be empty */
+    size_t parent;               /* what it hangs under: group, dataset, solution, version;
+                                    SIZE_MAX: nothing (a group, a schema) */
+    /* The request's members the user gave or that have defaults, verbatim; without tags and
+       without what the engine adds (references to parents, roles, places, generated names). */
+    json_t *service;
+    json_t *tags;             /* effective list of {tagKey, tagValue}; may be empty */
     const char *dataset_type; /* "INTERACTIONS" …; NULL for others */
     int64_t max_age_s;        /* 0: none */
     enum adopt_policy adopt;
@@ -113,8 +115,8 @@ struct parameter_file {
     struct arena *arena; /* owns the texts */
 };
 
-/* Parses and checks text. Always fills *out (free with parameter_file_done); valid when
- * out->errors.count == 0. */
+/* Parses and checks text. Always fills *out (free with parameter_file_done); the file is valid when
+   out->errors.count == 0. */
 void parameter_file_parse(const char *text, size_t n, struct parameter_file *out);
 /* The same from a parsed document (takes a reference). */
 void parameter_file_load(json_t *document, struct parameter_file *out);

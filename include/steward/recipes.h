@@ -32,8 +32,7 @@ extern const struct recipe recipes[];
 extern const size_t n_recipes;
 
 const struct recipe *recipe_find(const char *name); /* by "aws-sims"; NULL when unknown */
-/* By ARN "arn:aws:personalize:::recipe/aws-sims" (any partition); NULL when it is not a recipe's,
- * or unknown. */
+/* By ARN "arn:aws:personalize:::recipe/aws-sims" (any partition); NULL when there is none. */
 const struct recipe *recipe_find_arn(const char *arn);
 /* The part after "recipe/" of a recipe's ARN; NULL when the text is none. Borrowed from arn. */
 const char *recipe_name_of_arn(const char *arn);

@@ -12,11 +12,9 @@
 
 #include "steward/err.h"
 
-/* One trouble: pointer into the schema ("" is the whole), a code of docs/validation.md, a sentence.
- */
+/* One trouble: pointer into the schema ("" is the whole), code (docs/validation.md), sentence. */
 struct schema_trouble {
     const char *pointer, *code, *detail;
-    bool is_warning;
 };
 typedef void (*schema_report_fn)(void *context, const struct schema_trouble *t);
 struct schema_listener {
@@ -24,13 +22,12 @@ struct schema_listener {
     void *context;
 };
 
-/* dataset_type "INTERACTIONS" …; domain "ECOMMERCE", "VIDEO_ON_DEMAND" or NULL. Everything handed
- * to report is borrowed. */
+/* dataset_type "INTERACTIONS" …; domain "ECOMMERCE", "VIDEO_ON_DEMAND" or NULL. What is handed to
+   report is borrowed. */
 void schema_check(const json_t *schema, const char *dataset_type, const char *domain,
                   const struct schema_listener *listener);
 
-/* The schema's field of that name (exact, else ignoring case); borrowed; NULL when there is none.
- */
+/* The schema's field of that name (exact, else ignoring case); borrowed; NULL: none. */
 const json_t *schema_field(const json_t *schema, const char *name);
 /* Whether a field's type is, or has as a branch, the Avro type. */
 bool schema_field_is(const json_t *field, const char *type);

@@ -135,14 +135,14 @@ static enum err_code take_dot(struct parser *p)
     return next(p);
 }
 
-/* CurrentUser.FIELD or CurrentItem.FIELD as a value. */
+/* CurrentItem.FIELD as a value (CurrentUser stands after IF only). */
 static enum err_code take_current(struct parser *p)
 {
     char name[32], field[FILTER_NAME_BYTES];
     struct token start = p->token;
 
     TRY(take_name(p, name, sizeof name, "a value"));
-    if (strcasecmp(name, "CurrentUser") != 0 && strcasecmp(name, "CurrentItem") != 0) {
+    if (strcasecmp(name, "CurrentItem") != 0) {
         p->token = start;
         return fail(p, "a \"text\" in quotes, a number, a $PLACEHOLDER, or CurrentItem.FIELD");
     }
@@ -341,11 +341,7 @@ const char *filter_dataset_type(const char *name)
         { "Users", "USERS" },
         { "Actions", "ACTIONS" },
         { "Action_Interactions", "ACTION_INTERACTIONS" },
-        { "ActionInteractions", "ACTION_INTERACTIONS" },
-        { "Interaction", "INTERACTIONS" },
-        { "Item", "ITEMS" },
-        { "User", "USERS" },
-        { "Action", "ACTIONS" },
+        { "Action", "ACTIONS" }, /* an example of the guide has it */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(types); i++)

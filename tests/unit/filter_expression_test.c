@@ -57,6 +57,8 @@ static const struct {
     { "EXCLUDE ItemID WHERE Items.A IN (\"x\",)", 37, "a \"text\" in quotes" },
     { "EXCLUDE ItemID WHERE Items.A IN (\"x)", 33, "does not end" },
     { "EXCLUDE ItemID WHERE Items.A IN (x)", 33, "a \"text\" in quotes" },
+    { "EXCLUDE ItemID WHERE Items.A = CurrentUser.A", 31, "CurrentItem.FIELD" },
+    { "EXCLUDE ItemID WHERE Item.A = 1", 21, "Interactions, Items" },
     { "EXCLUDE ItemID WHERE Items.A = $", 31, "a name after $" },
     { "EXCLUDE ItemID WHERE Items.A = (1", 33, "\")\"" },
     { "EXCLUDE ItemID WHERE Items.A = 1 AND", 36, "a field such as" },
