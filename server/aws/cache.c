@@ -13,6 +13,7 @@
 
 #include "aws_private.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 #include "steward/id.h"
 #include "steward/log.h"
 
@@ -142,6 +143,7 @@ static void load(struct aws_session *s)
 
     c->is_loading = true;
     (void) pthread_mutex_unlock(&c->lock);
+    FP("cred.refresh_race");
     rc = aws_chain_load(&s->settings, &fresh, &e);
     now_ms = wall_ms(s);
     if (rc == OK && fresh.expires_ms && fresh.expires_ms <= now_ms)

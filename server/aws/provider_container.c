@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "aws_private.h"
+#include "steward/failpoint.h"
 #include "steward/json.h"
 
 #define CONTAINER_ATTEMPTS   3
@@ -120,6 +121,7 @@ enum err_code aws_provider_container(const struct aws_ask *ask, struct aws_crede
     if (token)
         headers[rq.n_headers++] = (struct sigv4_header){ "Authorization", token };
     rq.url = url;
+    FP("cred.ecs");
     TRY(fetch(s, &rq, &reply, e));
     if (json_parse(reply.body.data, reply.body.length, &answer, NULL, e) != OK)
         return err_set(e, ERR_UNAVAILABLE,

@@ -3,6 +3,7 @@
  */
 #include "aws_private.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 
 enum err_code aws_provider_env(const struct aws_ask *ask, struct aws_credentials *out,
                                bool *is_found, struct err *e)
@@ -16,6 +17,7 @@ enum err_code aws_provider_env(const struct aws_ask *ask, struct aws_credentials
 
     if (s->is_profile_explicit || !access)
         return OK;
+    FP("cred.env");
     if (!secret)
         return err_set(e, ERR_AUTH, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not.");
     if (expiration && !clock_parse(expiration, &expires_ms))

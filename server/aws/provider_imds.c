@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "aws_private.h"
+#include "steward/failpoint.h"
 #include "steward/id.h"
 #include "steward/json.h"
 
@@ -54,6 +55,7 @@ static enum err_code get_token(struct imds *m, struct err *e)
 {
     AUTO_REPLY struct aws_http_reply reply = { 0 };
 
+    FP("cred.imds_token");
     TRY(request(m, "latest/api/token", &reply, e));
     if (reply.status != 200 || reply.body.length == 0 || strpbrk(reply.body.data, "\r\n"))
         return err_set(e, ERR_UNAVAILABLE,
@@ -68,6 +70,7 @@ static enum err_code get_text(struct imds *m, const char *path, char **out, stru
 {
     AUTO_REPLY struct aws_http_reply reply = { 0 };
 
+    FP("cred.imds_get");
     TRY(request(m, path, &reply, e));
     if (reply.status == 404)
         return err_set(e, ERR_NOT_FOUND, "The instance metadata service has no %.100s.", path);

@@ -5,6 +5,7 @@
  * risk an account.
  */
 #include "aws_private.h"
+#include "steward/failpoint.h"
 
 typedef const char *(*get_fn)(const struct aws_profiles *p, const char *profile, const char *key);
 
@@ -29,6 +30,7 @@ static enum err_code load(const struct place *place, struct aws_credentials *out
     if (!access && !secret)
         return OK;
     *is_found = true;
+    FP("cred.file");
     if (!access || !secret)
         return err_set(e, ERR_AUTH, "The profile '%.60s' in %.100s has %s, but not %s.",
                        place->ask->profile, place->file->path,

@@ -10,6 +10,7 @@
 
 #include "aws_private.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 #include "steward/json.h"
 
 struct sso {
@@ -68,6 +69,7 @@ static enum err_code read_token(const struct aws_settings *s, struct sso *sso, s
         !json_text(cache, "accessToken"))
         return err_set(e, ERR_AUTH,
                        "There is no SSO session: run `aws sso login` for this profile.");
+    FP("cred.sso_expired");
     if (!clock_parse(json_text_or(cache, "expiresAt", ""), &expires_ms) ||
         expires_ms <= s->src->now_ms(s->src->context))
         return err_set(e, ERR_AUTH,

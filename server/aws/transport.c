@@ -13,6 +13,7 @@
 
 #include "aws_private.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 
 #define BODY_MAX_BYTES   1048576
 #define HEADER_MAX_BYTES 65536
@@ -24,7 +25,7 @@ struct aws_transfer {
     CURL *curl;
     struct curl_slist *header_list;
     struct buf body;
-    size_t header_bytes;
+    size_t header_bytes, sent_bytes;
     bool is_written, is_late, is_too_big, has_age;
     bool is_head_whole, is_framed; /* the headers ended; they said how long the body is */
     int64_t started_ms, written_wall_ms;
@@ -43,6 +44,8 @@ static int on_ready(void *user, char *remote, char *local, int remote_port, int 
     (void) local;
     (void) remote_port;
     (void) local_port;
+    if (t->call->is_mutating)
+        FP("eng.send_after_connect");
     if (t->call->not_after_mono_ms && clock_mono_ms() > t->call->not_after_mono_ms) {
         t->is_late = true;
         return CURL_PREREQFUNC_ABORT;
@@ -52,10 +55,36 @@ static int on_ready(void *user, char *remote, char *local, int remote_port, int 
     return CURL_PREREQFUNC_OK;
 }
 
+/* The body of a mutating call is handed over once and cannot be rewound: libcurl could not send it
+ * again if it wanted to. */
+static size_t on_send(char *to, size_t size, size_t n, void *user)
+{
+    struct aws_transfer *t = user;
+    size_t left = t->wire.body_n - t->sent_bytes, part = size * n;
+
+    if (left == 0) {
+        FP("eng.send_after_body");
+        return 0;
+    }
+    if (part > left)
+        part = left;
+#ifdef STEWARD_FAILPOINTS
+    if (t->sent_bytes == 0 && part > 1)
+        part /= 2; /* so that there is a middle */
+    else
+        FP("eng.send_mid_body");
+#endif
+    memcpy(to, t->wire.body + t->sent_bytes, part);
+    t->sent_bytes += part;
+    return part;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *user)
 {
     struct aws_transfer *t = user;
 
+    if (t->call->is_mutating)
+        FP("eng.resp_mid_body");
     if (t->body.length + size * n > BODY_MAX_BYTES) {
         t->is_too_big = true;
         return 0;
@@ -116,6 +145,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *user)
     size_t total = size * n, kept;
     char line[1024];
 
+    if (t->call->is_mutating && t->header_bytes == 0)
+        FP("eng.resp_headers");
     t->header_bytes += total;
     if (t->header_bytes > HEADER_MAX_BYTES) {
         t->is_too_big = true;
@@ -159,14 +190,27 @@ static void set_headers(struct aws_transfer *t)
     (void) curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->header_list);
 }
 
+static void set_body(struct aws_transfer *t)
+{
+    bool is_once = t->call->is_mutating && t->wire.body_n > 0;
+
+    (void) curl_easy_setopt(t->curl, CURLOPT_POST, 1L);
+    (void) curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) t->wire.body_n);
+    if (is_once) {
+        (void) curl_easy_setopt(t->curl, CURLOPT_READFUNCTION, on_send);
+        (void) curl_easy_setopt(t->curl, CURLOPT_READDATA, t);
+    } else {
+        (void) curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, t->wire.body ? t->wire.body : "");
+    }
+    (void) curl_easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, t->wire.method);
+}
+
 static void set_method(struct aws_transfer *t)
 {
     if (str_eq(t->wire.method, "HEAD")) {
         (void) curl_easy_setopt(t->curl, CURLOPT_NOBODY, 1L);
-    } else if (t->wire.body) {
-        (void) curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, t->wire.body);
-        (void) curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) t->wire.body_n);
-        (void) curl_easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, t->wire.method);
+    } else if (t->wire.body || str_eq(t->wire.method, "PUT") || str_eq(t->wire.method, "POST")) {
+        set_body(t);
     } else {
         (void) curl_easy_setopt(t->curl, CURLOPT_HTTPGET, 1L);
         (void) curl_easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, t->wire.method);

@@ -197,6 +197,35 @@ def test_deadline_passed_is_not_sent():
         assert server.requests == []
 
 
+def has_failpoints():
+    return b"eng.send_mid_body" in pathlib.Path(probe_path()).read_bytes()
+
+
+@pytest.mark.parametrize("place", ["eng.send_after_connect"])
+def test_a_pause_before_the_first_byte_is_noticed(place):
+    """A worker frozen on a standing connection does not send when it thaws: the deadline is checked at the last moment."""
+    if not has_failpoints():
+        pytest.skip("built without failpoints")
+    with Server(lambda c, r: answer(c, 200, {})) as server:
+        result = call(server, "--mutating", "--send-within-ms", "500", STEWARD_FAILPOINTS=f"{place}=sleep(1500)")
+        assert (result["outcome"], result["class"]) == ("refused", "not_sent")
+        assert "time to send" in result["message"]
+        assert server.requests == []
+        assert call(server, "--mutating", "--send-within-ms", "500")["outcome"] == "done"
+
+
+@pytest.mark.parametrize("place,arrives", [("eng.send_after_connect", 0), ("eng.send_mid_body", 0), ("eng.resp_headers", 1), ("eng.resp_mid_body", 1)])
+def test_death_on_the_way(place, arrives):
+    if not has_failpoints():
+        pytest.skip("built without failpoints")
+    with Server(lambda c, r: answer(c, 200, {"a": 1})) as server:
+        done = subprocess.run([probe_path(), "--mutating", "call", "personalize", "CreateSchema", '{"name":"abcdef"}'], capture_output=True,
+                              env=environment(**KEYS, AWS_ENDPOINT_URL=server.url, STEWARD_FAILPOINTS=f"{place}=kill9"), timeout=30)
+        assert done.returncode == -9, done
+        time.sleep(0.2)
+        assert len([r for r in server.requests if r.body == b'{"name":"abcdef"}']) == arrives
+
+
 def test_reset_at_accept_is_never_a_definite_no():
     with Server(None, at_accept=lambda c: reset(c) and "stop") as server:
         for _ in range(5):

@@ -45,7 +45,7 @@ struct plan {
     char **words;
     int n_words;
     bool is_mutating, is_late, is_sequential;
-    int64_t batch, threads, repeat, pause_ms, first_bytes, wake_ms;
+    int64_t batch, threads, repeat, pause_ms, first_bytes, wake_ms, send_within_ms;
 };
 
 static pthread_mutex_t print_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -138,6 +138,8 @@ static bool make_call(const struct plan *p, struct aws_call *call)
     }
     call->is_mutating = p->is_mutating;
     call->first_bytes = (uint64_t) p->first_bytes;
+    if (p->send_within_ms)
+        call->not_after_mono_ms = clock_mono_ms() + p->send_within_ms;
     if (p->is_late)
         call->not_after_mono_ms = clock_mono_ms() - 1;
     return true;
@@ -297,23 +299,17 @@ static int64_t number(const char *text)
 
 static void parse_options(int argc, char **argv, struct plan *p)
 {
-    static const struct option options[] = { { "endpoint", 1, NULL, 'e' },
-                                             { "ca", 1, NULL, 'c' },
-                                             { "profile", 1, NULL, 'p' },
-                                             { "region", 1, NULL, 'r' },
-                                             { "mutating", 0, NULL, 'm' },
-                                             { "batch", 1, NULL, 'b' },
-                                             { "threads", 1, NULL, 't' },
-                                             { "repeat", 1, NULL, 'n' },
-                                             { "pause-ms", 1, NULL, 'w' },
-                                             { "late", 0, NULL, 'l' },
-                                             { "local", 0, NULL, 'L' },
-                                             { "connect-ms", 1, NULL, 'C' },
-                                             { "total-ms", 1, NULL, 'T' },
-                                             { "sequential", 0, NULL, 's' },
-                                             { "first-bytes", 1, NULL, 'f' },
-                                             { "wake-ms", 1, NULL, 'W' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        { "endpoint", 1, NULL, 'e' },   { "ca", 1, NULL, 'c' },
+        { "profile", 1, NULL, 'p' },    { "region", 1, NULL, 'r' },
+        { "mutating", 0, NULL, 'm' },   { "batch", 1, NULL, 'b' },
+        { "threads", 1, NULL, 't' },    { "repeat", 1, NULL, 'n' },
+        { "pause-ms", 1, NULL, 'w' },   { "late", 0, NULL, 'l' },
+        { "local", 0, NULL, 'L' },      { "connect-ms", 1, NULL, 'C' },
+        { "total-ms", 1, NULL, 'T' },   { "send-within-ms", 1, NULL, 'S' },
+        { "sequential", 0, NULL, 's' }, { "first-bytes", 1, NULL, 'f' },
+        { "wake-ms", 1, NULL, 'W' },    { NULL, 0, NULL, 0 }
+    };
     int c;
 
     while ((c = getopt_long(argc, argv, "+", options, NULL)) !=
@@ -348,6 +344,9 @@ static void parse_options(int argc, char **argv, struct plan *p)
             break;
         case 'l':
             p->is_late = true;
+            break;
+        case 'S':
+            p->send_within_ms = number(optarg);
             break;
         case 's':
             p->is_sequential = true;
