@@ -324,10 +324,11 @@ static void pause_ms(uint64_t ms)
     (void) nanosleep(&t, NULL);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the contract of db.h
 enum err_code db_run(struct db_conn *c, const struct db_op *ops, size_t n, PGresult **results,
                      struct err *e)
 {
-    AUTO_FREE const struct db_stmt **fresh = xcalloc(n, sizeof *fresh);
+    AUTO_FREE const struct db_stmt **fresh = xcalloc(n, sizeof(const struct db_stmt *));
     struct run run = { .ops = ops, .n = n, .results = results, .fresh = fresh };
     bool was_renewed = false;
 

@@ -73,7 +73,11 @@ void stmt_set_done(struct stmt_set *set);
 
 /* ---- migrate.c ---- */
 /* db_migrate() over any table, for tests. */
-MUST_USE enum err_code db_migrate_table(struct db_conn *c, const struct migration *table, size_t n,
+struct migration_table {
+    const struct migration *rows; /* numbers rise */
+    size_t n;
+};
+MUST_USE enum err_code db_migrate_table(struct db_conn *c, struct migration_table table,
                                         int *applied, struct err *e);
 
 #endif

@@ -74,10 +74,11 @@ static enum err_code start_once(struct pg_embedded *pg, int64_t deadline_ms, boo
     char *const argv[] = { program, "-D", pg->cluster, NULL };
     off_t from = pg_log_size(pg);
     struct pg_pidfile file;
-    pid_t pid;
+    pid_t pid = pg_spawn(pg, argv, false, e);
 
     *may_wait = false;
-    TRY(pg_spawn(pg, argv, false, &pid, e));
+    if (pid < 0)
+        return e->code;
     FP("pg.start");
     while (pg_exit_status(pid) < 0) {
         if (pg_pidfile_read(pg, &file) && file.pid == pid && str_eq(file.status, "ready")) {

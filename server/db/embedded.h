@@ -52,10 +52,10 @@ MUST_USE enum err_code pg_user_find(const char *name, struct pg_user *out, struc
  * group if need be. */
 MUST_USE enum err_code pg_user_can_reach(const struct pg_user *user, const char *dir,
                                          struct err *e);
-/* fork + exec in a session of its own, clean environment, output to the log. argv[0] is the full
- * path. */
-MUST_USE enum err_code pg_spawn(const struct pg_embedded *pg, char *const argv[], bool dies_with_us,
-                                pid_t *pid, struct err *e);
+/* fork + exec in a session of its own, clean environment, output to the log; argv[0] is the full
+ * path. -1: failed. */
+MUST_USE pid_t pg_spawn(const struct pg_embedded *pg, char *const argv[], bool dies_with_us,
+                        struct err *e);
 /* The child's exit status once it ended, -1 while it runs. */
 int pg_exit_status(pid_t pid);
 /* Sleeps until the process is gone; false after timeout_ms (-1: never) or when stop_fd (-1: none)

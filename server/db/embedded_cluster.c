@@ -228,7 +228,8 @@ static enum err_code run_initdb(struct pg_embedded *pg, const char *dir, const c
     char *const argv[] = { program,
                            data,
                            password,
-                           "--username=" PG_ADMIN,
+                           "--username",
+                           PG_ADMIN,
                            "--auth=scram-sha-256",
                            "--encoding=UTF8",
                            "--no-locale",
@@ -240,7 +241,9 @@ static enum err_code run_initdb(struct pg_embedded *pg, const char *dir, const c
     int status = -1;
     pid_t pid;
 
-    TRY(pg_spawn(pg, argv, true, &pid, e));
+    pid = pg_spawn(pg, argv, true, e);
+    if (pid < 0)
+        return e->code;
     FP("pg.initdb_mid");
     while ((status = pg_exit_status(pid)) < 0 && clock_mono_ms() < deadline_ms)
         pg_pause_ms(10);
@@ -366,10 +369,10 @@ static enum err_code make_runtime(struct pg_embedded *pg, const char *record, st
 {
     const char *session = getenv("XDG_RUNTIME_DIR");
     char dir[SOCKET_DIR_MAX + 1];
-    const char *bases[] = { geteuid() == 0 ? "/run" : session, "/tmp" };
+    const char *bases[] = { geteuid() == 0 ? "/run" : session ? session : "", "/tmp" };
 
     for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
-        if (str_is_empty(bases[i]) || bases[i][0] != '/' ||
+        if (bases[i][0] != '/' ||
             (size_t) snprintf(dir, sizeof dir, "%s/steward-XXXXXX", bases[i]) >= sizeof dir ||
             !mkdtemp(dir))
             continue;

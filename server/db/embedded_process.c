@@ -132,20 +132,22 @@ static _Noreturn void exec_child(const struct pg_embedded *pg, char *const argv[
     _exit(127);
 }
 
-enum err_code pg_spawn(const struct pg_embedded *pg, char *const argv[], bool dies_with_us,
-                       pid_t *pid, struct err *e)
+pid_t pg_spawn(const struct pg_embedded *pg, char *const argv[], bool dies_with_us, struct err *e)
 {
     int log = open(pg->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    pid_t pid;
 
-    if (log < 0)
-        return err_set(e, ERR_UNAVAILABLE, "cannot write %s: %s", pg->log_path, strerror(errno));
-    *pid = fork();
-    if (*pid == 0)
+    if (log < 0) {
+        (void) err_set(e, ERR_UNAVAILABLE, "cannot write %s: %s", pg->log_path, strerror(errno));
+        return -1;
+    }
+    pid = fork();
+    if (pid == 0)
         exec_child(pg, argv, dies_with_us, log);
+    if (pid < 0)
+        (void) err_set(e, ERR_UNAVAILABLE, "cannot start a process: %s", strerror(errno));
     (void) close(log);
-    if (*pid < 0)
-        return err_set(e, ERR_UNAVAILABLE, "cannot start a process: %s", strerror(errno));
-    return OK;
+    return pid;
 }
 
 int pg_exit_status(pid_t pid)

@@ -232,11 +232,30 @@ void wire_send(struct wire *w, struct submission *s)
 
 /* ---- in ---- */
 
+/* It was not executed, for a reason that another try may not meet. */
+static bool may_succeed_again(struct wire *w, struct submission *s)
+{
+    if (!s->failure && s->is_aborted) { /* by a neighbour: next time alone */
+        assert(!s->is_alone);
+        s->is_alone = true;
+        return true;
+    }
+    if (!s->failure)
+        return false;
+    if (db_failure_is_race(s->failure))
+        return s->sends <= RACE_SENDS_MAX;
+    if (db_failure_is_stale_session(s->failure) && !s->is_renewed) {
+        s->is_renewed = w->is_stale = true;
+        return true;
+    }
+    return s->failure->is_fatal &&
+           s->sends < LOSS_SENDS_MAX; /* the server ended the session before it */
+}
+
 /* All results of a submission are there (of a write: the Sync's as well). */
 static void complete(struct wire *w, struct submission *s)
 {
     struct db *db = w->link->db;
-    struct lane *lane = w->link->lane;
 
     w->n_subs--;
     db_wake(db); /* the window is wider: more may go out */
@@ -244,20 +263,10 @@ static void complete(struct wire *w, struct submission *s)
         submission_free(s);
         return;
     }
-    if (!s->failure && s->is_aborted) {
-        assert(!s->is_alone);
-        s->is_alone = true;
-        db_requeue(db, lane, s);
-    } else if (s->failure && db_failure_is_race(s->failure) && s->sends <= RACE_SENDS_MAX) {
-        db_requeue(db, lane, s);
-    } else if (s->failure && db_failure_is_stale_session(s->failure) && !s->is_renewed) {
-        s->is_renewed = w->is_stale = true;
-        db_requeue(db, lane, s);
-    } else if (s->failure && s->failure->is_fatal && s->sends < LOSS_SENDS_MAX) {
-        db_requeue(db, lane, s); /* the server ended the session before it was executed */
-    } else {
+    if (may_succeed_again(w, s))
+        db_requeue(db, w->link->lane, s);
+    else
         db_finish(db, s);
-    }
 }
 
 /* After the server's FATAL nothing more is sent: the connection is about to end. */

@@ -208,11 +208,11 @@ static enum err_code migrate_session(struct migrate *m, int *applied)
     return rc;
 }
 
-enum err_code db_migrate_table(struct db_conn *c, const struct migration *table, size_t n,
-                               int *applied, struct err *e)
+enum err_code db_migrate_table(struct db_conn *c, struct migration_table table, int *applied,
+                               struct err *e)
 {
-    AUTO_FREE bool *is_applied = xcalloc(n, sizeof *is_applied);
-    struct migrate m = { .table = table, .n = n, .is_applied = is_applied, .e = e };
+    AUTO_FREE bool *is_applied = xcalloc(table.n, sizeof *is_applied);
+    struct migrate m = { .table = table.rows, .n = table.n, .is_applied = is_applied, .e = e };
     enum err_code rc;
 
     *applied = 0;
@@ -228,5 +228,5 @@ enum err_code db_migrate_table(struct db_conn *c, const struct migration *table,
 
 enum err_code db_migrate(struct db_conn *c, int *applied, struct err *e)
 {
-    return db_migrate_table(c, migrations, n_migrations, applied, e);
+    return db_migrate_table(c, (struct migration_table){ migrations, n_migrations }, applied, e);
 }

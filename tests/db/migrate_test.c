@@ -23,7 +23,7 @@ static enum err_code migrate(const struct migration *table, size_t n, int *appli
 
     if (rc)
         return rc;
-    rc = db_migrate_table(c, table, n, applied, e);
+    rc = db_migrate_table(c, (struct migration_table){ table, n }, applied, e);
     db_conn_close(c);
     return rc;
 }
@@ -39,7 +39,7 @@ static int setup(void **state)
 static void test_applied_once_and_in_order(void **state)
 {
     struct err e;
-    int applied;
+    int applied = 0;
 
     (void) state;
     assert_ok(migrate(steps, 2, &applied, &e), &e);
@@ -60,7 +60,7 @@ static void test_applied_once_and_in_order(void **state)
 static void test_an_older_binary_runs_only_when_told_so(void **state)
 {
     struct err e;
-    int applied;
+    int applied = 0;
 
     (void) state;
     assert_ok(migrate(steps, 2, &applied, &e), &e);
@@ -75,7 +75,7 @@ static void test_an_edited_migration_is_refused(void **state)
 {
     struct migration edited[3];
     struct err e;
-    int applied;
+    int applied = 0;
 
     (void) state;
     memcpy(edited, steps, sizeof steps);
@@ -96,7 +96,7 @@ static void test_a_failing_migration_leaves_nothing(void **state)
     };
     static const struct migration mark[] = { { 1, "first", "-- compatible-with: soon\nSELECT 1" } };
     struct err e;
-    int applied;
+    int applied = 0;
 
     (void) state;
     assert_int_equal(migrate(mark, 1, &applied, &e), ERR_INTERNAL);
@@ -119,7 +119,7 @@ static void test_a_hole_is_refused(void **state)
         { 5, "fifth", "SELECT 5" },
     };
     struct err e;
-    int applied;
+    int applied = 0;
 
     (void) state;
     assert_ok(migrate(steps, 3, &applied, &e), &e);
@@ -167,11 +167,11 @@ static void test_the_connection_is_usable_afterwards(void **state)
     struct db_conn *c;
     struct err e;
     PGresult *r;
-    int applied;
+    int applied = 0;
 
     (void) state;
     assert_ok(db_conn_open(url, "migrate", &c, &e), &e);
-    assert_ok(db_migrate_table(c, steps, 3, &applied, &e), &e);
+    assert_ok(db_migrate_table(c, (struct migration_table){ steps, 3 }, &applied, &e), &e);
     assert_ok(db_query(c, &(struct db_op){ .stmt = &shown }, &r, &e), &e);
     assert_string_equal(PQgetvalue(r, 0, 0), "5s");
     PQclear(r);
@@ -183,7 +183,7 @@ static void test_the_compiled_in_migrations_apply(void **state)
 {
     struct db_conn *c;
     struct err e;
-    int applied;
+    int applied = 0;
 
     (void) state;
     for (size_t i = 1; i < n_migrations; i++)
