@@ -1,7 +1,8 @@
 /*
  * schedule_cmd.c - "steward schedule next": the next fires of an expression, offline.
  *
- * One RFC 3339 UTC time a line; fewer lines when there are fewer fires. A bad expression: the reason, where, and exit code 1.
+ * One RFC 3339 UTC time a line; fewer lines when there are fewer fires. A bad expression: the
+ * reason, where, and exit code 1.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -21,13 +22,27 @@ struct next_options {
 };
 
 static const struct conf_option options[] = {
-    { .name = "from", .type = CONF_TEXT, .offset = offsetof(struct next_options, from), .value = "TIME",
+    { .name = "from",
+      .type = CONF_TEXT,
+      .offset = offsetof(struct next_options, from),
+      .value = "TIME",
       .help = "fires strictly after this RFC 3339 time (default: now)" },
-    { .name = "count", .type = CONF_INTEGER, .offset = offsetof(struct next_options, count), .fallback = "5",
-      .value = "N", .help = "how many", .min = 1, .max = 100000 },
-    { .name = "time-zone", .type = CONF_TEXT, .offset = offsetof(struct next_options, time_zone), .value = "ZONE",
+    { .name = "count",
+      .type = CONF_INTEGER,
+      .offset = offsetof(struct next_options, count),
+      .fallback = "5",
+      .value = "N",
+      .help = "how many",
+      .min = 1,
+      .max = 100000 },
+    { .name = "time-zone",
+      .type = CONF_TEXT,
+      .offset = offsetof(struct next_options, time_zone),
+      .value = "ZONE",
       .help = "IANA name, e.g. Europe/Berlin (default: UTC)" },
-    { .name = "describe", .type = CONF_FLAG, .offset = offsetof(struct next_options, describe),
+    { .name = "describe",
+      .type = CONF_FLAG,
+      .offset = offsetof(struct next_options, describe),
       .help = "say in words what the expression means" },
 };
 static const struct conf_program program = {
@@ -41,7 +56,8 @@ static const struct conf_program program = {
 /* Six bare fields are a cron expression. */
 static char *with_cron(const char *text)
 {
-    return strchr(text, '(') || str_eq(text, "delete") ? xstrdup(text) : xasprintf("cron(%s)", text);
+    return strchr(text, '(') || str_eq(text, "delete") ? xstrdup(text)
+                                                       : xasprintf("cron(%s)", text);
 }
 
 static enum err_code print_fires(const struct next_options *o, const char *given, struct err *e)
@@ -55,7 +71,8 @@ static enum err_code print_fires(const struct next_options *o, const char *given
     TRY(schedule_parse(text, &x, NULL, e));
     TRY(tz_load(o->time_zone, &zone, e));
     if (o->from && !clock_parse(o->from, &at))
-        return err_set(e, ERR_INVALID, "--from: \"%s\" is not an RFC 3339 time such as 2026-01-31T12:00:00Z.",
+        return err_set(e, ERR_INVALID,
+                       "--from: \"%s\" is not an RFC 3339 time such as 2026-01-31T12:00:00Z.",
                        o->from);
     if (o->describe) {
         (void) schedule_describe(&x, o->time_zone, words, sizeof words);

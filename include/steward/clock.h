@@ -1,8 +1,9 @@
 /*
  * clock.h - time as a value and as text.
  *
- * Unit: milliseconds since the Unix epoch (int64_t) for instants. Deadlines of ours use clock_mono_ms(); leases use the
- * database's clock; signatures use AWS's (engine). Text is RFC 3339 UTC with milliseconds.
+ * Unit: milliseconds since the Unix epoch (int64_t) for instants. Deadlines of ours use
+ * clock_mono_ms(); leases use the database's clock; signatures use AWS's (engine). Text is RFC 3339
+ * UTC with milliseconds.
  */
 #ifndef STEWARD_CLOCK_H
 #define STEWARD_CLOCK_H

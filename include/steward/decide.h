@@ -15,30 +15,37 @@
 #include "steward/step.h"
 
 /*
- * Members of desired that differ from observed (a Describe answer's resource): a list of {"field", "desired", "observed",
- * "inPlace": bool}. A member is wanted as far as it is given: nested objects compare as a subset, since Describe fills in
- * defaults. Schema texts compare as parsed Avro, dataset types without case, filter expressions trimmed. An update in progress
- * counts with the values it will have. ignore: list of member names, or NULL. Caller owns; never NULL.
+ * Members of desired that differ from observed (a Describe answer's resource): a list of {"field",
+ * "desired", "observed", "inPlace": bool}. A member is wanted as far as it is given: nested objects
+ * compare as a subset, since Describe fills in defaults. Schema texts compare as parsed Avro,
+ * dataset types without case, filter expressions trimmed. An update in progress counts with the
+ * values it will have. ignore: list of member names, or NULL. Caller owns; never NULL.
  */
-json_t *decide_differences(const struct kind *kind, const json_t *desired, const json_t *observed, const json_t *ignore);
+json_t *decide_differences(const struct kind *kind, const json_t *desired, const json_t *observed,
+                           const json_t *ignore);
 
 /* Whether a member of the kind can be changed by its Update operation. */
 bool decide_is_in_place(const struct kind *kind, const char *member);
 
-/* The status words of a Describe answer or summary; an update in progress shows through its own status. */
+/* The status words of a Describe answer or summary; an update in progress shows through its own
+ * status. */
 const char *decide_status(const struct kind *kind, const json_t *observed);
 
-/* What a described resource means for a step that wants `desired` there. differences may be NULL when they don't count. */
+/* What a described resource means for a step that wants `desired` there. differences may be NULL
+ * when they don't count. */
 enum seen decide_seen(const struct kind *kind, const json_t *observed, const json_t *differences);
 
-/* Per-run kinds: which of the listed siblings is current (the AWS solution's rule), newest first. */
+/* Per-run kinds: which of the listed siblings is current (the AWS solution's rule), newest first.
+ */
 struct currency {
-    bool is_renewal;        /* a scheduled or asked-for run: whatever is ACTIVE is old; what is in progress is adopted */
-    int64_t max_age_s;      /* 0: any ACTIVE one is current */
-    int64_t now_ms;         /* AWS time */
-    int64_t data_ms;        /* newest data (AWS time); 0: unknown or not asked */
-    bool has_data_time;     /* imports: a job older than max_age stays current while no newer data exists */
-    bool is_forced;         /* make a new one even when nothing changed */
+    bool is_renewal; /* a scheduled or asked-for run: whatever is ACTIVE is old; what is in progress
+                        is adopted */
+    int64_t max_age_s;  /* 0: any ACTIVE one is current */
+    int64_t now_ms;     /* AWS time */
+    int64_t data_ms;    /* newest data (AWS time); 0: unknown or not asked */
+    bool has_data_time; /* imports: a job older than max_age stays current while no newer data
+                           exists */
+    bool is_forced;     /* make a new one even when nothing changed */
 };
 /* Index into the list of summaries, or SIZE_MAX. */
 size_t decide_current(const json_t *summaries, const struct currency *rule);

@@ -1,7 +1,8 @@
 /*
  * engine.h - the threads that do the work: workers, scheduler, publisher.
  *
- * They meet the API in rows only. Each thread owns its database connection; every thread is joined at stop.
+ * They meet the API in rows only. Each thread owns its database connection; every thread is joined
+ * at stop.
  */
 #ifndef STEWARD_ENGINE_H
 #define STEWARD_ENGINE_H
@@ -17,25 +18,29 @@ struct engine;
 struct engine_options {
     const char *database_url;
     struct aws_session *aws;
-    struct plan_settings settings; /* borrowed texts; live as long as the engine */
-    int workers;                   /* 1..64 */
-    int64_t lease_ms;              /* 30 s */
-    int64_t quiescence_ms;         /* Q, 18 min */
+    struct plan_settings settings;    /* borrowed texts; live as long as the engine */
+    int workers;                      /* 1..64 */
+    int64_t lease_ms;                 /* 30 s */
+    int64_t quiescence_ms;            /* Q, 18 min */
     int64_t poll_min_ms, poll_max_ms; /* bounds of the polling of AWS; 0: by kind */
-    int64_t call_spacing_ms;       /* between reads of one account; 0: none (simulator) */
+    int64_t call_spacing_ms;          /* between reads of one account; 0: none (simulator) */
     bool is_simulated;
-    /* Called on the publisher thread after events were numbered; the loop side passes it on by its mailbox. */
+    /* Called on the publisher thread after events were numbered; the loop side passes it on by its
+     * mailbox. */
     void (*on_events)(void *user);
     void *user;
 };
-MUST_USE enum err_code engine_start(const struct engine_options *options, struct engine **out, struct err *e);
+MUST_USE enum err_code engine_start(const struct engine_options *options, struct engine **out,
+                                    struct err *e);
 /* Work was committed in this process: workers and scheduler look at once. Thread-safe, cheap. */
 void engine_wake(struct engine *engine);
-/* Drains: no new claims, open calls are finished or left as recoverable intents, leases released; within deadline_ms. */
+/* Drains: no new claims, open calls are finished or left as recoverable intents, leases released;
+ * within deadline_ms. */
 void engine_stop(struct engine *engine, int64_t deadline_ms);
 /* Counters for /metrics, monotonic since the start. */
 struct engine_stats {
-    uint64_t claims, aws_calls, aws_refused, aws_unknown, checkpoints, steps_finished, fence_losses, fires, events;
+    uint64_t claims, aws_calls, aws_refused, aws_unknown, checkpoints, steps_finished, fence_losses,
+        fires, events;
 };
 void engine_get_stats(const struct engine *engine, struct engine_stats *out);
 

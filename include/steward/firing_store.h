@@ -11,7 +11,8 @@
 #include "steward/db.h"
 #include "steward/mem.h"
 
-/* A due schedule with what its run is planned from. Times are seconds since the epoch; texts live in the arena. */
+/* A due schedule with what its run is planned from. Times are seconds since the epoch; texts live
+ * in the arena. */
 struct due_schedule {
     const char *id, *config, *kind, *expression, *time_zone, *overlap, *catch_up;
     const char *run_options, *document; /* JSON texts */
@@ -24,19 +25,22 @@ struct due {
     size_t count;
     int64_t next_ms; /* until the next one is due; -1: none */
 };
-MUST_USE enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct due *out, struct err *e);
+MUST_USE enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct due *out,
+                                        struct err *e);
 
-/* Whether an open run of this schedule, or one on the same resources, is in the way. claims: JSON list. *run_id: arena. */
+/* Whether an open run of this schedule, or one on the same resources, is in the way. claims: JSON
+ * list. *run_id: arena. */
 struct overlap_query {
     const char *schedule_id, *claims;
     struct arena *arena;
 };
-MUST_USE enum err_code firing_store_overlap(struct db_conn *c, const struct overlap_query *q, const char **run_id,
-                                            struct err *e);
+MUST_USE enum err_code firing_store_overlap(struct db_conn *c, const struct overlap_query *q,
+                                            const char **run_id, struct err *e);
 
 #define FIRING_STORE_OPS 2
-/* What moves the schedule on, and its fire rows: [{"local", "fold", "at", "outcome", "runId", "count", "from", "to", "reason"}] with
-   times in epoch seconds. next_s 0: never again. Raises (ERR_CONFLICT) when another replica was faster or the schedule was edited. */
+/* What moves the schedule on, and its fire rows: [{"local", "fold", "at", "outcome", "runId",
+   "count", "from", "to", "reason"}] with times in epoch seconds. next_s 0: never again. Raises
+   (ERR_CONFLICT) when another replica was faster or the schedule was edited. */
 struct firing_move {
     const struct due_schedule *schedule;
     int64_t next_s, next_fire_s;

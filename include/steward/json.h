@@ -19,12 +19,12 @@ struct json_place {
 };
 
 /*
- * Parses one JSON document: UTF-8 only, no BOM, duplicate member names refused, depth at most 32, nothing after it,
- * NUL in strings refused. ERR_INVALID with a sentence that names the trouble; *place (may be NULL) says where.
- * The caller owns *out.
+ * Parses one JSON document: UTF-8 only, no BOM, duplicate member names refused, depth at most 32,
+ * nothing after it, NUL in strings refused. ERR_INVALID with a sentence that names the trouble;
+ * *place (may be NULL) says where. The caller owns *out.
  */
-MUST_USE enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_place *place,
-                                  struct err *e);
+MUST_USE enum err_code json_parse(const char *text, size_t n, json_t **out,
+                                  struct json_place *place, struct err *e);
 
 /* Readers that borrow; NULL / fallback when absent or of another type. */
 const char *json_text(const json_t *object, const char *key);
@@ -35,7 +35,8 @@ bool json_bool_or(const json_t *object, const char *key, bool fallback);
 /* Follows a JSON Pointer (RFC 6901); borrows; NULL when nothing is there. */
 json_t *json_at(const json_t *root, const char *pointer);
 
-/* Appends "/key" with ~0 ~1 escapes, or "/index", to a pointer held in a caller's buffer; false when it is full. */
+/* Appends "/key" with ~0 ~1 escapes, or "/index", to a pointer held in a caller's buffer; false
+ * when it is full. */
 bool json_pointer_key(char *pointer, size_t size, const char *key);
 bool json_pointer_index(char *pointer, size_t size, size_t index);
 

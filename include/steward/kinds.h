@@ -1,8 +1,9 @@
 /*
  * kinds.h - the table of resource kinds: what Amazon Personalize calls each and what it can do.
  *
- * Resources differ in names, not in behaviour, so behaviour is written once (decide, step_next) and what differs is a row
- * here. Facts: the service's API model (model/personalize.json) and the developer guide; see docs/personalize.md.
+ * Resources differ in names, not in behaviour, so behaviour is written once (decide, step_next) and
+ * what differs is a row here. Facts: the service's API model (model/personalize.json) and the
+ * developer guide; see docs/personalize.md.
  */
 #ifndef STEWARD_KINDS_H
 #define STEWARD_KINDS_H
@@ -32,22 +33,26 @@ enum kind_id {
 
 struct kind {
     enum kind_id id;
-    const char *name;       /* "datasetGroup": in documents, resource keys, events */
-    const char *title;      /* "dataset group": in sentences */
-    const char *arn_type;   /* "dataset-group" */
-    const char *describe_op, *create_op, *update_op, *delete_op, *list_op; /* operation names; NULL: none */
-    const char *describe_member; /* member of the Describe answer that holds the resource: "datasetGroup" */
-    const char *list_member;     /* "datasetGroups" */
-    const char *list_filter;     /* request member that bounds a List to the parent: "datasetGroupArn"; NULL */
-    const char *arn_member;      /* "datasetGroupArn": of the resource itself, in Create and Describe */
-    const char *name_member;     /* "name" or "jobName" */
-    const char *update_member;   /* "latestCampaignUpdate": where an update in progress shows; NULL */
-    bool is_per_run;    /* import, version, batch, export, deletion: a new one per run, under a generated name */
-    bool is_taggable;   /* schema and metric attribution take no tags */
-    bool has_status;    /* schema has none: it exists or not */
-    bool is_billed;     /* "stop spending" blocks its creation */
+    const char *name;     /* "datasetGroup": in documents, resource keys, events */
+    const char *title;    /* "dataset group": in sentences */
+    const char *arn_type; /* "dataset-group" */
+    const char *describe_op, *create_op, *update_op, *delete_op,
+        *list_op; /* operation names; NULL: none */
+    const char *
+        describe_member; /* member of the Describe answer that holds the resource: "datasetGroup" */
+    const char *list_member; /* "datasetGroups" */
+    const char
+        *list_filter; /* request member that bounds a List to the parent: "datasetGroupArn"; NULL */
+    const char *arn_member;  /* "datasetGroupArn": of the resource itself, in Create and Describe */
+    const char *name_member; /* "name" or "jobName" */
+    const char *update_member; /* "latestCampaignUpdate": where an update in progress shows; NULL */
+    bool is_per_run;       /* import, version, batch, export, deletion: a new one per run, under a
+                              generated name */
+    bool is_taggable;      /* schema and metric attribution take no tags */
+    bool has_status;       /* schema has none: it exists or not */
+    bool is_billed;        /* "stop spending" blocks its creation */
     bool needs_quiescence; /* name uniqueness unproven: an ambiguous create waits Q (engine.md 2) */
-    uint32_t poll_ms;   /* between looks while it is in progress */
+    uint32_t poll_ms;      /* between looks while it is in progress */
 };
 
 extern const struct kind kinds[KIND_COUNT];

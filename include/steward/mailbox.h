@@ -21,6 +21,6 @@ struct mailbox {
 
 int mailbox_init(struct mailbox *box, uv_loop_t *loop); /* 0 or a UV_E… code */
 void mailbox_post(struct mailbox *box, struct mail *m); /* from any thread; takes m */
-void mailbox_close(struct mailbox *box);                /* on the loop thread; pending mail is delivered */
+void mailbox_close(struct mailbox *box); /* on the loop thread; pending mail is delivered */
 
 #endif

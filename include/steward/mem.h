@@ -1,8 +1,9 @@
 /*
  * mem.h - memory: allocation that cannot fail, cleanup attributes, arenas.
  *
- * Out of memory logs one line and _exit(70)s: we are a server with a supervisor and durable state, so no code of
- * ours has a branch for it. Owning locals carry a cleanup attribute; ownership moves with TAKE().
+ * Out of memory logs one line and _exit(70)s: we are a server with a supervisor and durable state,
+ * so no code of ours has a branch for it. Owning locals carry a cleanup attribute; ownership moves
+ * with TAKE().
  */
 #ifndef STEWARD_MEM_H
 #define STEWARD_MEM_H
@@ -34,20 +35,22 @@ static inline void json_p(json_t **j)
 }
 #define AUTO_FREE __attribute__((cleanup(free_p)))
 #define AUTO_JSON __attribute__((cleanup(json_p)))
-#define TAKE(p)                                                                                    \
-    ({                                                                                             \
-        __typeof__(p) taken = (p);                                                                 \
-        (p) = NULL;                                                                                \
-        taken;                                                                                     \
+#define TAKE(p)                    \
+    ({                             \
+        __typeof__(p) taken = (p); \
+        (p) = NULL;                \
+        taken;                     \
     })
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Memory that lives as long as a request or a tick and goes in one call. Zero-initialised is empty. */
+/* Memory that lives as long as a request or a tick and goes in one call. Zero-initialised is empty.
+ */
 struct arena {
     struct arena_block *head;
     size_t used_bytes;
 };
-void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, returns_nonnull)); /* zeroed */
+void *arena_alloc(struct arena *a, size_t size)
+    __attribute__((malloc, returns_nonnull)); /* zeroed */
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
 char *arena_strndup(struct arena *a, const char *s, size_t n) __attribute__((returns_nonnull));
 char *arena_printf(struct arena *a, const char *fmt, ...)

@@ -1,8 +1,8 @@
 /*
  * plan.h - from a parameter file and a run kind to steps with dependencies.
  *
- * Pure: no clock, no I/O; may allocate. The plan says what will be looked at and brought about, in execution order; whether
- * a step finds nothing to do is decided when it looks (decide.h).
+ * Pure: no clock, no I/O; may allocate. The plan says what will be looked at and brought about, in
+ * execution order; whether a step finds nothing to do is decided when it looks (decide.h).
  */
 #ifndef STEWARD_PLAN_H
 #define STEWARD_PLAN_H
@@ -16,9 +16,22 @@
 #include "steward/parameter_file.h"
 
 enum run_kind {
-    RUN_KIND_APPLY, RUN_KIND_ADOPT, RUN_KIND_IMPORT, RUN_KIND_TRAIN, RUN_KIND_TRAIN_FULL, RUN_KIND_TRAIN_UPDATE,
-    RUN_KIND_RETRAIN, RUN_KIND_BATCH_INFERENCE, RUN_KIND_BATCH_SEGMENT, RUN_KIND_PROMOTE, RUN_KIND_STOP_TRAINING,
-    RUN_KIND_OBSERVE, RUN_KIND_EXPORT_DATA, RUN_KIND_DELETE_DATA, RUN_KIND_DESTROY, RUN_KIND_COUNT
+    RUN_KIND_APPLY,
+    RUN_KIND_ADOPT,
+    RUN_KIND_IMPORT,
+    RUN_KIND_TRAIN,
+    RUN_KIND_TRAIN_FULL,
+    RUN_KIND_TRAIN_UPDATE,
+    RUN_KIND_RETRAIN,
+    RUN_KIND_BATCH_INFERENCE,
+    RUN_KIND_BATCH_SEGMENT,
+    RUN_KIND_PROMOTE,
+    RUN_KIND_STOP_TRAINING,
+    RUN_KIND_OBSERVE,
+    RUN_KIND_EXPORT_DATA,
+    RUN_KIND_DELETE_DATA,
+    RUN_KIND_DESTROY,
+    RUN_KIND_COUNT
 };
 /* "apply", "trainFull", …; false when unknown. */
 bool run_kind_find(const char *name, enum run_kind *out);
@@ -29,14 +42,15 @@ bool run_kind_is_supported(enum run_kind kind);
 enum run_kind run_kind_of_schedule(enum schedule_kind kind);
 
 enum verb {
-    VERB_ENSURE,  /* make it be there and match */
-    VERB_RENEW,   /* per-run kinds: make a new one unless what is there is current */
+    VERB_ENSURE, /* make it be there and match */
+    VERB_RENEW,  /* per-run kinds: make a new one unless what is there is current */
     VERB_COUNT
 };
 const char *verb_name(enum verb verb);
 bool verb_find(const char *name, enum verb *out);
 
-/* Where data, account and roles come from: server settings, overridden by the file's deployment. NULL: not set. */
+/* Where data, account and roles come from: server settings, overridden by the file's deployment.
+ * NULL: not set. */
 struct plan_settings {
     const char *bucket, *prefix, *role_arn, *account_id, *region, *partition;
     const char *deployment_id;
@@ -45,10 +59,10 @@ struct plan_settings {
 struct plan_step {
     enum kind_id kind;
     enum verb verb;
-    const char *name, *key;   /* borrowed from the file's components */
+    const char *name, *key; /* borrowed from the file's components */
     const char *pointer;
     json_t *request, *tags, *refs, *options; /* owned; see migrations/0001: table steps */
-    size_t needs[40];         /* indices of earlier steps */
+    size_t needs[40];                        /* indices of earlier steps */
     size_t n_needs;
 };
 
@@ -59,18 +73,22 @@ struct plan {
 };
 
 /*
- * options (may be NULL): {"solutions": [name, …], "mode": "full"|"update", "import": "ifNewer"|"force"|"skip", "batch": bool,
- * "jobs": ["0", …], "datasets": [type, …]}. ERR_INVALID when they name what the file does not have, or when a setting
- * that the plan needs (bucket, role) is nowhere given. The file must outlive the plan.
+ * options (may be NULL): {"solutions": [name, …], "mode": "full"|"update", "import":
+ * "ifNewer"|"force"|"skip", "batch": bool, "jobs": ["0", …], "datasets": [type, …]}. ERR_INVALID
+ * when they name what the file does not have, or when a setting that the plan needs (bucket, role)
+ * is nowhere given. The file must outlive the plan.
  */
-MUST_USE enum err_code plan_build(const struct parameter_file *f, const struct plan_settings *settings,
-                                  enum run_kind kind, const json_t *options, struct plan *out, struct err *e);
+MUST_USE enum err_code plan_build(const struct parameter_file *f,
+                                  const struct plan_settings *settings, enum run_kind kind,
+                                  const json_t *options, struct plan *out, struct err *e);
 void plan_done(struct plan *p);
 
-/* Options of the runs that a schedule of the file starts: {"solutions": […], "jobs": […]}. Caller owns. */
+/* Options of the runs that a schedule of the file starts: {"solutions": […], "jobs": […]}. Caller
+ * owns. */
 json_t *plan_schedule_options(const struct file_schedule *s);
 
-/* Rows for the steps table: [{"id","ordinal","kind","verb","name","resource_key","pointer","request","tags","refs","options",
+/* Rows for the steps table:
+   [{"id","ordinal","kind","verb","name","resource_key","pointer","request","tags","refs","options",
    "blocked_by","needs":[ordinal,…]}, …]; fresh step ids. Caller owns. */
 json_t *plan_to_rows(const struct plan *p);
 /* Resource keys the run must hold, sorted, without repeats, as a JSON list. Caller owns. */

@@ -1,5 +1,6 @@
 /*
- * run_store.h - creating runs: the same statements for the API (async), the scheduler and retries (blocking).
+ * run_store.h - creating runs: the same statements for the API (async), the scheduler and retries
+ * (blocking).
  */
 #ifndef STEWARD_RUN_STORE_H
 #define STEWARD_RUN_STORE_H
@@ -12,7 +13,7 @@
 #include "steward/plan.h"
 
 struct run_new {
-    char id[ID_BYTES];       /* id_new("run", …) */
+    char id[ID_BYTES]; /* id_new("run", …) */
     const char *config;
     int64_t config_version;
     enum run_kind kind;
@@ -26,9 +27,11 @@ struct run_new {
 };
 
 #define RUN_STORE_OPS 4
-/* Fills ops with the statements that insert the run (queued), its steps, edges and events; texts live in the arena. Returns
-   how many (<= RUN_STORE_OPS). They belong into the same transaction as what caused the run. */
-size_t run_store_insert(struct arena *arena, const struct run_new *run, const struct plan *plan, struct db_op *ops);
+/* Fills ops with the statements that insert the run (queued), its steps, edges and events; texts
+   live in the arena. Returns how many (<= RUN_STORE_OPS). They belong into the same transaction as
+   what caused the run. */
+size_t run_store_insert(struct arena *arena, const struct run_new *run, const struct plan *plan,
+                        struct db_op *ops);
 
 /* One event row for the caller's transaction: data is a JSON object (borrowed). */
 struct event_new {

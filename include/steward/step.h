@@ -1,12 +1,14 @@
 /*
  * step.h - the pure core: what to do next with one step.
  *
- * Plain fixed-size structs, no I/O, clock, allocation or randomness. The worker executes the commands in production and
- * the deterministic simulation executes the same ones. Times are the database's, in milliseconds.
+ * Plain fixed-size structs, no I/O, clock, allocation or randomness. The worker executes the
+ * commands in production and the deterministic simulation executes the same ones. Times are the
+ * database's, in milliseconds.
  *
- * The create protocol (docs/engine.md): look first; MARK commits the intent before anything is sent; SEND is dated with the
- * mark's time, so a late call of a paused worker is dead; an outcome that is not certain is looked up, never repeated blindly;
- * where names are not proven unique, a negative look counts only after Q, the quiescence time.
+ * The create protocol (docs/engine.md): look first; MARK commits the intent before anything is
+ * sent; SEND is dated with the mark's time, so a late call of a paused worker is dead; an outcome
+ * that is not certain is looked up, never repeated blindly; where names are not proven unique, a
+ * negative look counts only after Q, the quiescence time.
  */
 #ifndef STEWARD_STEP_H
 #define STEWARD_STEP_H
@@ -16,7 +18,16 @@
 
 #include "steward/machine.h"
 
-enum op { OP_NONE, OP_CREATE, OP_UPDATE };
+enum op { OP_NONE, OP_CREATE, OP_UPDATE, OP_DELETE, OP_STOP };
+
+/* What a step is for. */
+enum goal {
+    GOAL_PRESENT,  /* there, and as wanted */
+    GOAL_ABSENT,   /* gone; what is not ours stays */
+    GOAL_IDLE,     /* nothing of it in progress: what is, is stopped */
+    GOAL_RELEASED, /* no longer marked as ours */
+    GOAL_SEEN      /* only looked at */
+};
 
 /* What a look found, already judged against what is wanted (decide.h). */
 enum seen {
@@ -31,44 +42,49 @@ enum seen {
     SEEN_FAILED,      /* CREATE FAILED */
     SEEN_STOPPED,     /* CREATE STOPPED */
     SEEN_DELETING,
+    SEEN_STOPPING,
     SEEN_COUNT
 };
 
 struct step {
     enum step_state state;
     enum intent_state intent;
-    enum op op;               /* of the intent */
+    enum goal goal;
+    enum op op; /* of the intent */
     bool is_per_run;
-    bool needs_quiescence;    /* uniqueness of the name is not proven */
-    bool is_cancelled;        /* the run's cancel was committed */
-    bool is_ours;             /* what we look at was made by this step (its intent was saved, or found under our name) */
+    bool needs_quiescence; /* uniqueness of the name is not proven */
+    bool is_cancelled;     /* the run's cancel was committed */
+    bool is_ours; /* what we look at was made by this step (its intent was saved, or found under our
+                     name) */
     int attempt, max_attempts;
     int sends;
-    int failures;             /* consecutive, for the backoff */
+    int failures; /* consecutive, for the backoff */
     int64_t last_mark_ms;
-    int64_t ambiguous_ms;     /* mark of the last send with an uncertain outcome; 0: none */
-    int64_t quiescence_ms;    /* Q */
+    int64_t ambiguous_ms;  /* mark of the last send with an uncertain outcome; 0: none */
+    int64_t quiescence_ms; /* Q */
     int64_t poll_ms;
-    uint32_t command_id;      /* of the command whose outcome is expected */
+    uint32_t command_id; /* of the command whose outcome is expected */
 };
 
 enum outcome_type {
-    OUT_CLAIMED,          /* a worker took the step: nothing has happened yet in this incarnation */
-    OUT_SEEN,             /* the look ended: seen */
-    OUT_LOOK_RETRY,       /* the look could not be made now (throttled, 5xx, timeout, credentials being refreshed) */
-    OUT_LOOK_REFUSED,     /* the look was refused for good */
-    OUT_MARKED,           /* the mark was committed: last_mark_ms, sends */
-    OUT_MARK_LOST,        /* the fence: another worker owns the step */
+    OUT_CLAIMED,      /* a worker took the step: nothing has happened yet in this incarnation */
+    OUT_SEEN,         /* the look ended: seen */
+    OUT_LOOK_RETRY,   /* the look could not be made now (throttled, 5xx, timeout, credentials being
+                         refreshed) */
+    OUT_LOOK_REFUSED, /* the look was refused for good */
+    OUT_MARKED,       /* the mark was committed: last_mark_ms, sends */
+    OUT_MARK_LOST,    /* the fence: another worker owns the step */
     OUT_MARK_CANCELLED,
-    OUT_MARK_FUSE,        /* the fuse holds it: until_ms */
-    OUT_MARK_UNKNOWN,     /* the commit's own outcome is unknown */
-    OUT_PREPARE_FAILED,   /* the request could not be built (a reference is missing) */
-    OUT_SENT_OK,          /* a definite YES with an ARN where there is one */
-    OUT_SENT_EXISTS,      /* definite NO: the name is taken */
-    OUT_SENT_BUSY,        /* definite NO: throttled, quota in progress, parent busy: later */
-    OUT_SENT_REFUSED,     /* definite NO for good: invalid, denied */
-    OUT_NOT_SENT,         /* definite NO: nothing left this machine, or the signature was too old */
-    OUT_SENT_UNKNOWN,     /* anything else */
+    OUT_MARK_FUSE,      /* the fuse holds it: until_ms */
+    OUT_MARK_UNKNOWN,   /* the commit's own outcome is unknown */
+    OUT_PREPARE_FAILED, /* the request could not be built (a reference is missing) */
+    OUT_SENT_OK,        /* a definite YES with an ARN where there is one */
+    OUT_SENT_EXISTS,    /* definite NO: the name is taken */
+    OUT_SENT_BUSY,      /* definite NO: throttled, quota in progress, parent busy: later */
+    OUT_SENT_REFUSED,   /* definite NO for good: invalid, denied */
+    OUT_SENT_KEPT,      /* definite NO to a Delete: somebody else uses it, so it stays */
+    OUT_NOT_SENT,       /* definite NO: nothing left this machine, or the signature was too old */
+    OUT_SENT_UNKNOWN,   /* anything else */
     OUT_COUNT
 };
 
@@ -76,9 +92,9 @@ struct outcome {
     enum outcome_type type;
     uint32_t command_id;
     enum seen seen;
-    int64_t until_ms;     /* OUT_MARK_FUSE */
-    int64_t mark_ms;      /* OUT_MARKED: when the mark was made */
-    int sends;            /* OUT_MARKED */
+    int64_t until_ms; /* OUT_MARK_FUSE */
+    int64_t mark_ms;  /* OUT_MARKED: when the mark was made */
+    int sends;        /* OUT_MARKED */
 };
 
 enum command_type {
@@ -95,9 +111,31 @@ enum command_type {
     CMD_DROP    /* forget the step: somebody else owns it */
 };
 enum why {
-    WHY_NONE, WHY_IN_PROGRESS, WHY_DELETING, WHY_LOOK, WHY_BUSY, WHY_QUIESCENCE, WHY_VERIFY, WHY_FUSE, WHY_UNKNOWN_OUTCOME,
-    WHY_CONFLICT, WHY_FAILED, WHY_STOPPED, WHY_VANISHED, WHY_REFUSED, WHY_NAME_TAKEN, WHY_PREPARE, WHY_CURRENT, WHY_NO_INPUT,
-    WHY_MATCHES, WHY_LIST_LAG, WHY_COUNT
+    WHY_NONE,
+    WHY_IN_PROGRESS,
+    WHY_DELETING,
+    WHY_LOOK,
+    WHY_BUSY,
+    WHY_QUIESCENCE,
+    WHY_VERIFY,
+    WHY_FUSE,
+    WHY_UNKNOWN_OUTCOME,
+    WHY_CONFLICT,
+    WHY_FAILED,
+    WHY_STOPPED,
+    WHY_VANISHED,
+    WHY_REFUSED,
+    WHY_NAME_TAKEN,
+    WHY_PREPARE,
+    WHY_CURRENT,
+    WHY_NO_INPUT,
+    WHY_MATCHES,
+    WHY_LIST_LAG,
+    WHY_GONE,
+    WHY_NOT_OURS,
+    WHY_IN_USE,
+    WHY_OBSERVED,
+    WHY_COUNT
 };
 
 struct command {
@@ -105,10 +143,11 @@ struct command {
     uint32_t id;
     enum op op;
     enum why why;
-    bool is_refund;       /* with WAIT, FAIL: the last send was a definite NO: intent back to planned, fuse refunded */
-    bool is_found;        /* with WAIT, DONE, FAIL: what was seen is this step's: its ARN is saved */
-    bool is_ambiguous;    /* with WAIT: record last_mark as ambiguous */
-    int64_t mark_ms;      /* SEND */
+    bool is_refund;    /* with WAIT, FAIL: the last send was a definite NO: intent back to planned,
+                          fuse refunded */
+    bool is_found;     /* with WAIT, DONE, FAIL: what was seen is this step's: its ARN is saved */
+    bool is_ambiguous; /* with WAIT: record last_mark as ambiguous */
+    int64_t mark_ms;   /* SEND */
     int64_t wait_ms, jitter_ms;
 };
 

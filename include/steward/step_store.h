@@ -1,8 +1,9 @@
 /*
- * step_store.h - what the engine's threads do with rows: admit runs, claim steps, mark intents, checkpoint, renew leases.
+ * step_store.h - what the engine's threads do with rows: admit runs, claim steps, mark intents,
+ * checkpoint, renew leases.
  *
- * Every write of a step matches owner and token in the statement that writes; everything else is written from the rows that
- * matched (checkpoint_id) only.
+ * Every write of a step matches owner and token in the statement that writes; everything else is
+ * written from the rows that matched (checkpoint_id) only.
  */
 #ifndef STEWARD_STEP_STORE_H
 #define STEWARD_STEP_STORE_H
@@ -18,7 +19,8 @@
 #include "steward/plan.h"
 #include "steward/step.h"
 
-/* Moves queued runs that can have all their claims to running, ends cancelled and empty ones. *changed: how many rows moved. */
+/* Moves queued runs that can have all their claims to running, ends cancelled and empty ones.
+ * *changed: how many rows moved. */
 MUST_USE enum err_code step_store_admit(struct db_conn *c, size_t *changed, struct err *e);
 
 /* A claimed step as it stands in the database. Texts live in the arena. */
@@ -31,13 +33,13 @@ struct step_row {
     int64_t token;
     json_t *request, *tags, *options; /* owned by the row */
     json_t *arns;                     /* request member -> ARN or null, of refs; owned */
-    struct step step;                 /* state, intent, sends, attempt, failures, times; is_cancelled */
-    const char *intent_name;          /* NULL: none yet */
+    struct step step;        /* state, intent, sends, attempt, failures, times; is_cancelled */
+    const char *intent_name; /* NULL: none yet */
     const char *baseline, *arn, *waiting_for;
-    const char *known_arn;            /* what the inventory has under the key; NULL */
-    json_t *intent_request;           /* owned; NULL */
-    json_t *details;                  /* owned; NULL */
-    int64_t started_ms;               /* 0: never looked at before */
+    const char *known_arn;  /* what the inventory has under the key; NULL */
+    json_t *intent_request; /* owned; NULL */
+    json_t *details;        /* owned; NULL */
+    int64_t started_ms;     /* 0: never looked at before */
 };
 void step_row_done(struct step_row *r);
 
@@ -45,16 +47,18 @@ struct claim {
     struct step_row *rows; /* in the arena */
     size_t count;
     int64_t db_now_ms;
-    int64_t next_due_ms;   /* of what is not due yet: milliseconds from now; -1: nothing waits */
+    int64_t next_due_ms; /* of what is not due yet: milliseconds from now; -1: nothing waits */
 };
 struct claim_wish {
     int limit;
     int64_t lease_ms;
     struct arena *arena; /* rows and texts */
 };
-/* Takes due steps under a lease. Those claimed 20 times without a checkpoint come back quarantined: fail them. */
-MUST_USE enum err_code step_store_claim(struct db_conn *c, const char *owner, const struct claim_wish *wish,
-                                        struct claim *out, struct err *e);
+/* Takes due steps under a lease. Those claimed 20 times without a checkpoint come back quarantined:
+ * fail them. */
+MUST_USE enum err_code step_store_claim(struct db_conn *c, const char *owner,
+                                        const struct claim_wish *wish, struct claim *out,
+                                        struct err *e);
 
 /* One mark; result filled by step_store_mark. */
 struct mark {
@@ -64,7 +68,8 @@ struct mark {
     const json_t *request;
     const char *baseline;
     /* out */
-    enum outcome_type result; /* OUT_MARKED, OUT_MARK_LOST, OUT_MARK_CANCELLED, OUT_MARK_FUSE, OUT_MARK_UNKNOWN */
+    enum outcome_type
+        result; /* OUT_MARKED, OUT_MARK_LOST, OUT_MARK_CANCELLED, OUT_MARK_FUSE, OUT_MARK_UNKNOWN */
     int64_t mark_ms, until_ms;
     int sends;
 };
@@ -73,27 +78,29 @@ struct mark_terms {
     int fuse_per_solution, fuse_per_account; /* sends of CreateSolutionVersion in 24 h */
 };
 /* Marks all in one transaction. On an error every result is OUT_MARK_UNKNOWN. */
-MUST_USE enum err_code step_store_mark(struct db_conn *c, const char *owner, const struct mark_terms *terms,
-                                       struct mark *marks, size_t n, struct err *e);
+MUST_USE enum err_code step_store_mark(struct db_conn *c, const char *owner,
+                                       const struct mark_terms *terms, struct mark *marks, size_t n,
+                                       struct err *e);
 
 /*
- * A checkpoint item as JSON (see step_store.c for members). run_ids: the runs concerned. *lost gets how many items met a lost
- * lease; *ended how many runs reached a final state.
+ * A checkpoint item as JSON (see step_store.c for members). run_ids: the runs concerned. *lost gets
+ * how many items met a lost lease; *ended how many runs reached a final state.
  */
 struct checkpoint {
-    json_t *steps;     /* list of items */
-    json_t *events;    /* list of {id, step_id, type, data} */
+    json_t *steps;      /* list of items */
+    json_t *events;     /* list of {id, step_id, type, data} */
     json_t *run_events; /* list of {run_id, id}: event ids for runs that may end */
     size_t lost, ended;
 };
-MUST_USE enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct checkpoint *cp,
-                                             struct err *e);
+MUST_USE enum err_code step_store_checkpoint(struct db_conn *c, const char *owner,
+                                             struct checkpoint *cp, struct err *e);
 
 /* leases: JSON text [{"id", "token"}]. Renews those still ours; *renewed counts them. */
-MUST_USE enum err_code step_store_renew(struct db_conn *c, const char *owner, const char *leases, int64_t lease_ms,
-                                        size_t *renewed, struct err *e);
+MUST_USE enum err_code step_store_renew(struct db_conn *c, const char *owner, const char *leases,
+                                        int64_t lease_ms, size_t *renewed, struct err *e);
 /* Gives back leases of steps that have no effect in flight: due at once for others. */
-MUST_USE enum err_code step_store_release(struct db_conn *c, const char *owner, const char *leases, struct err *e);
+MUST_USE enum err_code step_store_release(struct db_conn *c, const char *owner, const char *leases,
+                                          struct err *e);
 
 /* Numbers committed events; *count how many. Notifies listeners when there were some. */
 MUST_USE enum err_code event_store_sequence(struct db_conn *c, size_t *count, struct err *e);

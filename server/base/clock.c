@@ -1,5 +1,6 @@
 /*
- * clock.c - instants and their texts, by calendar arithmetic of our own (no locale, no TZ, thread-safe).
+ * clock.c - instants and their texts, by calendar arithmetic of our own (no locale, no TZ,
+ * thread-safe).
  */
 #include "steward/clock.h"
 
@@ -116,8 +117,8 @@ void clock_format_http(int64_t seconds, char out[CLOCK_TEXT_BYTES])
     struct parts p = split_ms(seconds * 1000);
 
     (void) snprintf(out, CLOCK_TEXT_BYTES, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                    day_names + 3 * p.weekday, p.day, month_names + 3 * (p.month - 1),
-                    (int) p.year, p.hour, p.minute, p.second);
+                    day_names + 3 * p.weekday, p.day, month_names + 3 * (p.month - 1), (int) p.year,
+                    p.hour, p.minute, p.second);
 }
 
 static bool digits(const char **p, int n, int *out)
@@ -143,9 +144,9 @@ static bool expect(const char **p, char c)
 
 static int days_in_month(int64_t year, int month)
 {
-    return (int) (clock_days_from_civil(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1,
-                                        1) -
-                  clock_days_from_civil(year, month, 1));
+    return (
+        int) (clock_days_from_civil(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
+              clock_days_from_civil(year, month, 1));
 }
 
 /* Fraction digits to milliseconds, then "Z" or an offset in minutes. */

@@ -1,8 +1,8 @@
 /*
  * conf.c - the configuration table at work.
  *
- * Each value goes through one setter, whether it comes from the command line, the environment or the default, so each is
- * checked and reported the same way.
+ * Each value goes through one setter, whether it comes from the command line, the environment or
+ * the default, so each is checked and reported the same way.
  */
 #include "steward/conf.h"
 
@@ -18,7 +18,7 @@ bool conf_duration_ms(const char *text, int64_t *ms)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = { { "", 1000 },  { "ms", 1 },       { "s", 1000 },
+    } units[] = { { "", 1000 },   { "ms", 1 },      { "s", 1000 },
                   { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
     char number[32];
     size_t n = strspn(text, "0123456789");
@@ -43,7 +43,8 @@ static bool is_in_range(const struct conf_option *o, int64_t value)
     return (o->min == 0 && o->max == 0) || (value >= o->min && value <= o->max);
 }
 
-static enum err_code set_flag(const struct conf_option *o, bool *field, const char *text, struct err *e)
+static enum err_code set_flag(const struct conf_option *o, bool *field, const char *text,
+                              struct err *e)
 {
     static const char *const yes[] = { "1", "true", "yes", "on" };
     static const char *const no[] = { "0", "false", "no", "off", "" };
@@ -122,7 +123,8 @@ static enum err_code set_defaults(const struct conf_program *program, void *base
     return OK;
 }
 
-static const struct conf_option *find(const struct conf_program *program, const char *name, size_t n)
+static const struct conf_option *find(const struct conf_program *program, const char *name,
+                                      size_t n)
 {
     for (size_t i = 0; i < program->count; i++)
         if (strlen(program->options[i].name) == n && memcmp(program->options[i].name, name, n) == 0)
@@ -150,8 +152,8 @@ static enum err_code unknown_option(const struct conf_program *program, const ch
 }
 
 /* One "--name value" or "--name=value"; *used says how many arguments it took. */
-static enum err_code parse_option(const struct conf_program *program, char *const argv[], void *base,
-                                  int *used, struct err *e)
+static enum err_code parse_option(const struct conf_program *program, char *const argv[],
+                                  void *base, int *used, struct err *e)
 {
     const char *name = argv[0] + 2, *equals = strchr(name, '=');
     size_t n = equals ? (size_t) (equals - name) : strlen(name);
@@ -161,9 +163,10 @@ static enum err_code parse_option(const struct conf_program *program, char *cons
     if (!o)
         return unknown_option(program, argv[0], e);
     if (o->is_secret)
-        return err_set(e, ERR_INVALID,
-                       "--%s is a secret: a command line can be read by others; set it in the environment.",
-                       o->name);
+        return err_set(
+            e, ERR_INVALID,
+            "--%s is a secret: a command line can be read by others; set it in the environment.",
+            o->name);
     if (equals)
         return set_value(o, base, equals + 1, e);
     if (o->type == CONF_FLAG)

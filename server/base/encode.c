@@ -92,7 +92,8 @@ void uri_encode(struct buf *out, const char *s, size_t n, bool keep_slash)
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char) s[i];
 
-        if (isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~' || (keep_slash && c == '/')) {
+        if (isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~' ||
+            (keep_slash && c == '/')) {
             buf_addc(out, (char) c);
         } else {
             buf_addc(out, '%');

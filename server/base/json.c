@@ -1,8 +1,8 @@
 /*
  * json.c - strict parsing, pointers, canonical text over jansson.
  *
- * A scan of our own runs before jansson: it bounds the depth (jansson would go to 2,048) and finds a byte order mark
- * and bytes that are not UTF-8, so that each has a sentence of its own.
+ * A scan of our own runs before jansson: it bounds the depth (jansson would go to 2,048) and finds
+ * a byte order mark and bytes that are not UTF-8, so that each has a sentence of its own.
  */
 #include "steward/json.h"
 
@@ -30,7 +30,8 @@ static void place_at(const char *text, size_t offset, struct json_place *place)
     }
 }
 
-/* Offset of the bracket that is one too deep, or n. Strings are skipped; malformed text is left to the parser. */
+/* Offset of the bracket that is one too deep, or n. Strings are skipped; malformed text is left to
+ * the parser. */
 static size_t find_too_deep(const char *text, size_t n)
 {
     bool in_string = false;
@@ -78,14 +79,16 @@ enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_p
     *place = (struct json_place){ 0 };
     if (n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         place_at(text, 0, place);
-        return err_set(e, ERR_INVALID, "The document begins with a byte order mark; save it as plain UTF-8.");
+        return err_set(e, ERR_INVALID,
+                       "The document begins with a byte order mark; save it as plain UTF-8.");
     }
     if (!str_is_utf8(text, n))
         return err_set(e, ERR_INVALID, "The document is not valid UTF-8.");
     deep = find_too_deep(text, n);
     if (deep < n) {
         place_at(text, deep, place);
-        return err_set(e, ERR_INVALID, "The document is nested more than %d levels deep.", JSON_DEPTH_MAX);
+        return err_set(e, ERR_INVALID, "The document is nested more than %d levels deep.",
+                       JSON_DEPTH_MAX);
     }
     *out = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
     if (*out)
@@ -128,7 +131,8 @@ bool json_bool_or(const json_t *object, const char *key, bool fallback)
     return json_is_boolean(value) ? json_boolean_value(value) : fallback;
 }
 
-/* Takes one reference token off *pointer into token, unescaped; false at the end or when malformed. */
+/* Takes one reference token off *pointer into token, unescaped; false at the end or when malformed.
+ */
 static bool next_token(const char **pointer, char *token, size_t size)
 {
     size_t n = 0;

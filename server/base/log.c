@@ -1,7 +1,8 @@
 /*
  * log.c - the sink: timestamp, level, redaction, one write per line.
  *
- * Rule: a log line never blocks on a lock held by another thread's formatting, and never carries a secret.
+ * Rule: a log line never blocks on a lock held by another thread's formatting, and never carries a
+ * secret.
  */
 #include "steward/log.h"
 
@@ -71,11 +72,13 @@ const char *log_quote(const char *text)
     return out;
 }
 
-/* What looks like a secret, whoever logged it: everything after the prefix up to a delimiter becomes "…". */
+/* What looks like a secret, whoever logged it: everything after the prefix up to a delimiter
+ * becomes "…". */
 static void redact(char *line)
 {
-    static const char *const prefixes[] = { "AKIA", "ASIA", "stw_", "whsec_", "X-Amz-Signature=",
-                                            "Authorization: ", "password=" };
+    static const char *const prefixes[] = {
+        "AKIA", "ASIA", "stw_", "whsec_", "X-Amz-Signature=", "Authorization: ", "password="
+    };
 
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         char *at = line;

@@ -169,7 +169,8 @@ size_t str_copy(char *to, size_t size, const char *from)
     return n;
 }
 
-/* Length of the UTF-8 sequence at s (1..4), or 0 when malformed (overlong, surrogate, out of range). */
+/* Length of the UTF-8 sequence at s (1..4), or 0 when malformed (overlong, surrogate, out of
+ * range). */
 static size_t utf8_sequence(const unsigned char *s, size_t n)
 {
     if (s[0] < 0x80)

@@ -57,7 +57,7 @@ static const struct db_stmt save_steps = {
     " finished_at = CASE WHEN u.state IN ('succeeded', 'failed', 'skipped', 'cancelled') THEN "
     "clock_timestamp() END"
     " FROM " ITEM " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $3 AND "
-                  "s.state IN ('ready', 'waiting')"
+    "s.state IN ('ready', 'waiting')"
     " RETURNING s.id",
     3
 };
@@ -171,7 +171,8 @@ static const struct db_stmt save_events = {
     "s.run_id, s.id,"
     "  u.data || jsonb_build_object('kind', s.kind, 'name', s.name, 'step', s.ordinal, 'run', "
     "s.run_id, 'arn', s.arn)"
-    " FROM ROWS FROM (json_to_recordset($1::json) AS (event_id text, id text, type text, data jsonb))"
+    " FROM ROWS FROM (json_to_recordset($1::json) AS (event_id text, id text, type text, data "
+    "jsonb))"
     " WITH ORDINALITY AS u(event_id, id, type, data, at)"
     " JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint JOIN runs n ON n.id = s.run_id "
     "ORDER BY u.at",
