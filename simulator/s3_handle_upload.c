@@ -157,13 +157,14 @@ static enum s3_code choose_parts(const struct wanted *w, struct s3_parts *parts)
 {
     size_t there = parts->count;
 
+    for (size_t i = 1; i < w->count; i++)
+        if (w->parts[i].number <= w->parts[i - 1].number)
+            return S3_INVALID_PART_ORDER;
     parts->count = 0;
     for (size_t i = 0; i < w->count; i++) {
         const struct wanted_part *want = &w->parts[i];
         const struct s3_part *part = find_part(parts->items, there, want->number);
 
-        if (i > 0 && want->number <= w->parts[i - 1].number)
-            return S3_INVALID_PART_ORDER;
         if (!part || !str_eq(part->stat.etag, want->etag))
             return S3_INVALID_PART;
         if (want->sum[0] && part->sum[0] && want->sum_kind == part->sum_kind &&

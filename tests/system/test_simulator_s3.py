@@ -378,6 +378,7 @@ def test_multipart_by_hand(s3, bucket):
             "Parts": [{"PartNumber": n, "ETag": changed.get(f"e{n}", etags.get(n, '"0"'))} for n in numbers]})
 
     assert error_of(complete, 5, 2)[0] == "InvalidPartOrder"
+    assert error_of(complete, 9, 2)[0] == "InvalidPartOrder"  # not EntityTooSmall: the order is looked at first
     assert error_of(complete, 2, 3)[0] == "InvalidPart"
     assert error_of(complete, 2, 5, e5='"abc"')[0] == "InvalidPart"
     assert error_of(complete)[0] == "MalformedXML"
