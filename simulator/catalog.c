@@ -85,10 +85,11 @@ static bool take_row(void *context, const char *const *values)
     return true;
 }
 
-static enum err_code read_table(const char *data_dir, const json_t *data, const char *type,
+static enum err_code read_table(const struct catalog_source *source, const char *type,
                                 struct reading *r, struct err *e)
 {
-    const json_t *dataset = json_object_get(data, type), *fields = json_at(dataset, "/avro/fields");
+    const json_t *dataset = json_object_get(source->data, type),
+                 *fields = json_at(dataset, "/avro/fields");
     AUTO_FREE const char **columns = xcalloc(json_array_size(fields) + 1, sizeof *columns);
     struct data_query query = { .columns = columns, .row = take_row, .context = r };
 
@@ -105,11 +106,11 @@ static enum err_code read_table(const char *data_dir, const json_t *data, const 
             r->id = i;
         json_object_set_new(r->c->types, name, json_string(json_text(field, "type")));
     }
-    return r->n_columns ? data_read(data_dir, dataset, &query, e) : OK;
+    return r->n_columns ? data_read(source->data_dir, dataset, &query, e) : OK;
 }
 
-enum err_code catalog_load(const char *data_dir, const json_t *group_data,
-                           const struct catalog_filter *filter, struct catalog *out, struct err *e)
+enum err_code catalog_load(const struct catalog_source *source, const struct catalog_filter *filter,
+                           struct catalog *out, struct err *e)
 {
     static const char *const columns[] = { "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE",
                                            "EVENT_VALUE" };
@@ -125,16 +126,18 @@ enum err_code catalog_load(const char *data_dir, const json_t *group_data,
                              .users = json_object(),
                              .actions = json_object(),
                              .types = json_object() };
-    TRY(data_read(data_dir, json_object_get(group_data, "INTERACTIONS"), &interactions, e));
+    TRY(data_read(source->data_dir, json_object_get(source->data, "INTERACTIONS"), &interactions,
+                  e));
     interactions_finish(&out->interactions);
-    TRY(data_read(data_dir, json_object_get(group_data, "ACTION_INTERACTIONS"), &actions, e));
+    TRY(data_read(source->data_dir, json_object_get(source->data, "ACTION_INTERACTIONS"), &actions,
+                  e));
     interactions_finish(&out->action_interactions);
     r.table = out->items;
-    TRY(read_table(data_dir, group_data, "ITEMS", &r, e));
+    TRY(read_table(source, "ITEMS", &r, e));
     r.table = out->users;
-    TRY(read_table(data_dir, group_data, "USERS", &r, e));
+    TRY(read_table(source, "USERS", &r, e));
     r.table = out->actions;
-    return read_table(data_dir, group_data, "ACTIONS", &r, e);
+    return read_table(source, "ACTIONS", &r, e);
 }
 
 void catalog_done(struct catalog *c)

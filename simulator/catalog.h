@@ -28,7 +28,12 @@ struct catalog {
     size_t n_read;                   /* interactions before the filter */
 };
 
-MUST_USE enum err_code catalog_load(const char *data_dir, const json_t *group_data,
+struct catalog_source {
+    const char *data_dir;
+    const json_t *data; /* of the group: work.h, group_data() */
+};
+/* filter NULL: everything. *out is to be freed with catalog_done() in any case. */
+MUST_USE enum err_code catalog_load(const struct catalog_source *source,
                                     const struct catalog_filter *filter, struct catalog *out,
                                     struct err *e);
 void catalog_done(struct catalog *c);

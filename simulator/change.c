@@ -2,6 +2,7 @@
  * change.c - Update, Delete, Start and Stop: what a resource's state allows, then one step of its
  * life.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "rules.h"
@@ -53,6 +54,7 @@ enum wire_error op_update(struct call *c, const struct sim_kind *kind)
     enum wire_error error;
 
     PASS(find(c, kind, &r));
+    assert(r);
     PASS(must_be_idle(c, r));
     if (r->life != LIFE_ACTIVE && !(kind->id == SIM_CAMPAIGN && r->life == LIFE_FAILED) &&
         !(kind->id == SIM_RECOMMENDER && r->life == LIFE_INACTIVE))
@@ -78,6 +80,7 @@ enum wire_error op_delete(struct call *c, const struct sim_kind *kind)
     struct resource *r = NULL;
 
     PASS(find(c, kind, &r));
+    assert(r);
     if (resource_is_busy(r))
         return refuse_state(c, r, kind->id == SIM_RECOMMENDER ? "INACTIVE" : "ACTIVE");
     if (r->update_life != LIFE_NONE)
@@ -99,6 +102,7 @@ enum wire_error op_stop_version(struct call *c, const struct sim_kind *kind)
     struct resource *r = NULL;
 
     PASS(find(c, kind, &r));
+    assert(r);
     if (r->life != LIFE_PENDING && r->life != LIFE_IN_PROGRESS)
         return refuse_state(c, r, "CREATE PENDING or CREATE IN_PROGRESS");
     life_set(c->sim, r, r->life == LIFE_PENDING ? LIFE_STOPPED : LIFE_STOPPING, c->now_ms);
@@ -113,6 +117,7 @@ enum wire_error op_start_recommender(struct call *c, const struct sim_kind *kind
     struct resource *r = NULL;
 
     PASS(find(c, kind, &r));
+    assert(r);
     if (r->life != LIFE_INACTIVE)
         return refuse_state(c, r, "INACTIVE");
     life_set(c->sim, r, LIFE_START_PENDING, c->now_ms);
@@ -124,6 +129,7 @@ enum wire_error op_stop_recommender(struct call *c, const struct sim_kind *kind)
     struct resource *r = NULL;
 
     PASS(find(c, kind, &r));
+    assert(r);
     PASS(must_be_idle(c, r));
     if (r->life != LIFE_ACTIVE)
         return refuse_state(c, r, "ACTIVE");
@@ -174,6 +180,7 @@ enum wire_error op_update_attribution(struct call *c, const struct sim_kind *kin
     AUTO_JSON json_t *metrics = NULL;
 
     PASS(find(c, kind, &r));
+    assert(r);
     PASS(must_be_idle(c, r));
     if (r->life != LIFE_ACTIVE)
         return refuse_state(c, r, "ACTIVE");
@@ -204,7 +211,7 @@ enum wire_error op_list_attribution_metrics(struct call *c, const struct sim_kin
     const struct resource *r = arn ? world_find_kind(&c->sim->world, arn, kind->id) : NULL;
     const json_t *metrics = r ? json_object_get(r->hidden, "metrics") : NULL;
 
-    for (size_t i = 0; i < json_array_size(metrics) && i < 10; i++) {
+    for (size_t i = 0; r && i < json_array_size(metrics) && i < 10; i++) {
         const json_t *metric = json_array_get(metrics, i);
 
         rows[page.count++] =

@@ -121,6 +121,7 @@ static json_t *answer(const struct batch *b, const json_t *input, struct err *e)
     struct serve_question q = { .recipe = b->recipe,
                                 .user = json_text(input, "userId"),
                                 .item = json_text(input, "itemId"),
+                                .attributes = json_text(input, "itemAttributes"),
                                 .n = (size_t) json_int_or(b->j->spec, "numResults", 25),
                                 .filter = b->has_filter ? &b->filter : NULL,
                                 .filter_values = json_object_get(input, "filterValues") };
@@ -139,10 +140,8 @@ static json_t *answer(const struct batch *b, const json_t *input, struct err *e)
     }
     if (!str_eq(b->recipe->type, "USER_SEGMENTATION"))
         return inference_output(b, &q);
-    users = json_text(input, "itemAttributes")
-                ? serve_attribute_segment(&b->model, &b->catalog, &q,
-                                          json_text(input, "itemAttributes"), e)
-                : serve_segment(&b->model, &b->catalog, &q);
+    users = q.attributes ? serve_attribute_segment(&b->model, &b->catalog, &q, e)
+                         : serve_segment(&b->model, &b->catalog, &q);
     return users ? json_pack("{s:o}", "usersList", users) : NULL;
 }
 
@@ -240,7 +239,8 @@ bool batch_run(struct job *j)
 
     if (model_read(j->data_dir, json_text(j->spec, "model"), &b.model, &e))
         return job_fail(j, "%s", e.message);
-    ok = catalog_load(j->data_dir, json_object_get(j->spec, "data"), NULL, &b.catalog, &e) == OK ||
+    ok = catalog_load(&(struct catalog_source){ j->data_dir, json_object_get(j->spec, "data") },
+                      NULL, &b.catalog, &e) == OK ||
          job_fail(j, "%s", e.message);
     if (ok && filter)
         b.has_filter = filter_parse(filter, &b.filter, &e) == OK;

@@ -5,6 +5,7 @@
  * Models and catalogs stay in memory until others need the room or the data changes; the loop
  * thread owns them.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,7 +100,8 @@ static enum wire_error load(struct call *c, const char *model_name, const char *
 
         drop_catalog(x);
         x->has_catalog = true;
-        if (catalog_load(c->sim->data_dir, data, NULL, &x->catalog, &e)) {
+        if (catalog_load(&(struct catalog_source){ c->sim->data_dir, data }, NULL, &x->catalog,
+                         &e)) {
             drop_catalog(x);
             return call_fail(c, WIRE_INTERNAL, "%s", e.message);
         }
@@ -241,45 +243,48 @@ static enum wire_error read_count(struct call *c, size_t *n)
     return WIRE_OK;
 }
 
-/* A share of the list goes to items that pass the promotion's filter, spread evenly. */
-static enum wire_error promote(struct call *c, const struct target *t, const struct cached *x,
-                               const struct serve_question *q, json_t **list)
+/* A share of the list goes to the items that pass the promotion's filter; they come first. */
+struct promoting {
+    const struct target *target;
+    const struct cached *from;
+    const struct serve_question *question;
+};
+
+static bool holds_item(const json_t *rows, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (str_eq(json_text(json_array_get(rows, i), "itemId"), id))
+            return true;
+    return false;
+}
+
+static void mix(json_t *promoted, const json_t *rest, const struct promoting *p, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(promoted); i++)
+        json_object_set_new(json_array_get(promoted, i), "promotionName", json_string(name));
+    for (size_t i = 0; i < json_array_size(rest) && json_array_size(promoted) < p->question->n; i++)
+        if (!holds_item(promoted, json_text(json_array_get(rest, i), "itemId")))
+            json_array_append(promoted, json_array_get(rest, i));
+}
+
+static enum wire_error promote(struct call *c, const struct promoting *p, json_t **list)
 {
     const json_t *promotion = json_array_get(call_member(c, "promotions"), 0);
-    struct serve_question pq = *q;
-    AUTO_JSON json_t *promoted = NULL;
+    struct serve_question q = *p->question;
     struct filter f;
-    json_t *mixed;
-    size_t share;
+    json_t *promoted;
 
     if (!promotion)
         return WIRE_OK;
-    PASS(read_filter(c, promotion, t, &f));
-    pq.filter = f.count ? &f : NULL;
-    pq.filter_values = json_object_get(promotion, "filterValues");
-    share = (q->n * (size_t) json_int_or(promotion, "percentPromotedItems", 0) + 99) / 100;
-    pq.n = share;
-    promoted = serve_items(&x->model, &x->catalog, &pq);
+    PASS(read_filter(c, promotion, p->target, &f));
+    q.filter = f.count ? &f : NULL;
+    q.filter_values = json_object_get(promotion, "filterValues");
+    q.n = (q.n * (size_t) json_int_or(promotion, "percentPromotedItems", 0) + 99) / 100;
+    promoted = serve_items(&p->from->model, &p->from->catalog, &q);
     filter_done(&f);
-    mixed = json_array();
-    for (size_t i = 0; i < json_array_size(promoted); i++) {
-        json_t *row = json_array_get(promoted, i);
-
-        json_object_set_new(row, "promotionName", json_string(json_text_or(promotion, "name", "")));
-        json_array_append(mixed, row);
-    }
-    for (size_t i = 0; i < json_array_size(*list) && json_array_size(mixed) < q->n; i++) {
-        json_t *row = json_array_get(*list, i);
-        bool is_there = false;
-
-        for (size_t k = 0; k < json_array_size(promoted); k++)
-            is_there |=
-                str_eq(json_text(json_array_get(promoted, k), "itemId"), json_text(row, "itemId"));
-        if (!is_there)
-            json_array_append(mixed, row);
-    }
+    mix(promoted, *list, p, json_text_or(promotion, "name", ""));
     json_decref(*list);
-    *list = mixed;
+    *list = promoted;
     return WIRE_OK;
 }
 
@@ -302,21 +307,23 @@ enum wire_error get_recommendations(struct call *c)
     struct serve_question q = { .user = call_text(c, "userId"),
                                 .item = call_text(c, "itemId"),
                                 .filter_values = call_member(c, "filterValues") };
-    struct target t;
+    struct target t = { 0 };
     struct cached *x = NULL;
     struct filter f;
     json_t *list;
     enum wire_error error;
 
     PASS(find_target(c, &t));
+    assert(t.recipe);
     PASS(check_keys(c, &t));
     PASS(read_count(c, &q.n));
     PASS(load(c, t.model, t.group, &x));
+    assert(x);
     PASS(read_filter(c, c->in, &t, &f));
     q.recipe = t.recipe;
     q.filter = f.count ? &f : NULL;
     list = serve_items(&x->model, &x->catalog, &q);
-    error = promote(c, &t, x, &q, &list);
+    error = promote(c, &(struct promoting){ &t, x, &q }, &list);
     if (!error)
         error = add_metadata(c, &t, x, list);
     filter_done(&f);
@@ -329,13 +336,14 @@ enum wire_error get_ranking(struct call *c)
     struct serve_question q = { .user = call_text(c, "userId"),
                                 .input_list = call_member(c, "inputList"),
                                 .filter_values = call_member(c, "filterValues") };
-    struct target t;
+    struct target t = { 0 };
     struct cached *x = NULL;
     struct filter f;
     json_t *list;
     enum wire_error error;
 
     PASS(find_target(c, &t));
+    assert(t.recipe);
     if (t.recipe->runtime != RUNTIME_RANKING)
         return call_fail(c, WIRE_INVALID_INPUT,
                          "The recipe %s does not support GetPersonalizedRanking.", t.recipe->name);
@@ -344,6 +352,7 @@ enum wire_error get_ranking(struct call *c)
         return call_fail(c, WIRE_INVALID_INPUT, "inputList must have at most %d items.",
                          RESULTS_MAX);
     PASS(load(c, t.model, t.group, &x));
+    assert(x);
     PASS(read_filter(c, c->in, &t, &f));
     q.recipe = t.recipe;
     q.filter = f.count ? &f : NULL;
@@ -376,7 +385,7 @@ enum wire_error get_action_recommendations(struct call *c)
 {
     struct serve_question q = { .user = call_text(c, "userId"),
                                 .filter_values = call_member(c, "filterValues") };
-    struct target t;
+    struct target t = { 0 };
     struct cached *x = NULL;
     struct filter f;
     AUTO_JSON json_t *rows = NULL;
@@ -384,6 +393,7 @@ enum wire_error get_action_recommendations(struct call *c)
 
     c->out = list; /* freed with the call when a check fails */
     PASS(find_target(c, &t));
+    assert(t.recipe);
     if (t.recipe->runtime != RUNTIME_ACTIONS)
         return call_fail(c, WIRE_INVALID_INPUT,
                          "The recipe %s does not support GetActionRecommendations.",
@@ -393,6 +403,7 @@ enum wire_error get_action_recommendations(struct call *c)
                          t.recipe->name);
     PASS(read_count(c, &q.n));
     PASS(load(c, t.model, t.group, &x));
+    assert(x);
     PASS(read_filter(c, c->in, &t, &f));
     q.recipe = t.recipe;
     q.filter = f.count ? &f : NULL;

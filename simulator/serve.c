@@ -213,10 +213,9 @@ json_t *serve_segment(const struct model *m, const struct catalog *c,
 }
 
 json_t *serve_attribute_segment(const struct model *m, const struct catalog *c,
-                                const struct serve_question *q, const char *expression,
-                                struct err *e)
+                                const struct serve_question *q, struct err *e)
 {
-    AUTO_FREE char *text = xasprintf("INCLUDE ItemID WHERE %s", expression);
+    AUTO_FREE char *text = xasprintf("INCLUDE ItemID WHERE %s", q->attributes);
     AUTO_FREE float *affinity = xcalloc(m->users.count, sizeof *affinity);
     AUTO_FREE bool *fits = xcalloc(m->items.count, sizeof *fits);
     struct candidate at = { .c = c, .values = json_array() };

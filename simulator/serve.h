@@ -12,7 +12,8 @@
 
 struct serve_question {
     const struct recipe *recipe;
-    const char *user, *item;     /* NULL: none */
+    const char *user, *item; /* NULL: none */
+    const char *attributes;  /* of attribute segments: Items.GENRE = "drama" */
     const json_t *input_list;    /* of rankings: item ids; NULL: all items */
     size_t n;                    /* how many at most */
     const struct filter *filter; /* NULL: none */
@@ -28,8 +29,7 @@ json_t *serve_segment(const struct model *m, const struct catalog *c,
 /* The same of an attribute expression such as Items.GENRE = "drama"; NULL and *e when it cannot be
  * read. */
 json_t *serve_attribute_segment(const struct model *m, const struct catalog *c,
-                                const struct serve_question *q, const char *expression,
-                                struct err *e);
+                                const struct serve_question *q, struct err *e);
 MUST_USE enum err_code model_read(const char *data_dir, const char *name, struct model *out,
                                   struct err *e);
 

@@ -100,7 +100,6 @@ struct sim_durations {
 };
 
 struct sim_kind {
-    enum sim_kind_id id;
     const char *title;   /* "DatasetGroup": ends the operation names, and names the Describe shape's
                             resource */
     const char *member;  /* "datasetGroup": of the Describe answer */
@@ -111,11 +110,12 @@ struct sim_kind {
     const char *name_member;   /* "name" or "jobName" */
     const char *list_filter;   /* "datasetGroupArn"; NULL: the whole account */
     const char *update_member; /* "latestCampaignUpdate"; NULL */
-    bool is_taggable;
-    bool has_failure_reason;
-    bool is_deleted_in_one_step;            /* DELETE PENDING, then gone */
     const struct sim_reference *references; /* ends with a NULL member */
     struct sim_durations durations;
+    enum sim_kind_id id;
+    bool is_taggable;
+    bool has_failure_reason;
+    bool is_deleted_in_one_step; /* DELETE PENDING, then gone */
     /* Hooks; NULL: nothing special. */
     void (*make_arn)(struct call *c, struct buf *rest); /* default: <arn_part>/<name> */
     enum wire_error (*check)(struct call *c,

@@ -22,7 +22,7 @@ static void list_add(struct resource_list *list, struct resource *r)
 {
     if (list->count == list->capacity) {
         list->capacity = list->capacity ? list->capacity * 2 : 16;
-        list->items = xrealloc(list->items, list->capacity * sizeof *list->items);
+        list->items = xrealloc(list->items, list->capacity * sizeof(void *));
     }
     list->items[list->count++] = r;
 }
@@ -31,8 +31,7 @@ static void list_remove(struct resource_list *list, const struct resource *r)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i] == r) {
-            memmove(list->items + i, list->items + i + 1,
-                    (list->count - i - 1) * sizeof *list->items);
+            memmove(list->items + i, list->items + i + 1, (list->count - i - 1) * sizeof(void *));
             list->count--;
             return;
         }

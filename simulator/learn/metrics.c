@@ -8,12 +8,13 @@
 
 #include "steward/mem.h"
 
-#define TEST_ONE_IN   10
-#define TESTED_MAX    2000
-#define HELD_ONE_IN   10
-#define DEPTH         25
-#define SEGMENTS_MAX  200
-#define HASH_MULTIPLY UINT32_C(2654435761)
+#define TEST_ONE_IN    10
+#define TEST_ALL_BELOW 100 /* users */
+#define TESTED_MAX     2000
+#define HELD_ONE_IN    10
+#define DEPTH          25
+#define SEGMENTS_MAX   200
+#define HASH_MULTIPLY  UINT32_C(2654435761)
 
 static const size_t cuts[3] = { 5, 10, 25 };
 
@@ -220,7 +221,7 @@ static void test_users(const struct split *s, const struct tally *t, enum model_
 void metrics_measure(const struct interactions *x, const struct metrics_options *options,
                      struct metrics *out)
 {
-    const struct split split = { x, x->users.count < 10 * TEST_ONE_IN };
+    const struct split split = { x, x->users.count < TEST_ALL_BELOW };
     const struct model_options training = { is_held_out, &split };
     struct model m;
     struct tally t = { .m = &m, .rewards = options->rewards };

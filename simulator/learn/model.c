@@ -225,9 +225,10 @@ static void add_tastes(const struct model *m, const uint32_t *history, float *sc
 {
     float weight = 1;
 
-    for (size_t i = 0; i < MODEL_HISTORY && history[i] != NO_NAME; i++, weight *= RECENCY) {
+    for (size_t i = 0; i < MODEL_HISTORY && history[i] != NO_NAME; i++) {
         scores[history[i]] += weight * 0.5F;
         add_neighbours(m, history[i], weight, scores);
+        weight *= RECENCY;
     }
 }
 
@@ -321,12 +322,13 @@ float model_affinity(const struct model *m, uint32_t user, uint32_t item)
     const uint32_t *history = m->history + (size_t) user * MODEL_HISTORY;
     float score = 0, weight = 1;
 
-    for (size_t i = 0; i < MODEL_HISTORY && history[i] != NO_NAME; i++, weight *= RECENCY) {
+    for (size_t i = 0; i < MODEL_HISTORY && history[i] != NO_NAME; i++) {
         if (history[i] == item)
             score += weight;
         for (size_t k = 0; k < MODEL_NEIGHBOURS && row[k].item != NO_NAME; k++)
             if (row[k].item == history[i])
                 score += weight * row[k].similarity;
+        weight *= RECENCY;
     }
     return score;
 }
