@@ -74,13 +74,13 @@ struct mark {
     int sends;
 };
 struct mark_terms {
+    const char *owner;
     int64_t lease_ms;
     int fuse_per_solution, fuse_per_account; /* sends of CreateSolutionVersion in 24 h */
 };
 /* Marks all in one transaction. On an error every result is OUT_MARK_UNKNOWN. */
-MUST_USE enum err_code step_store_mark(struct db_conn *c, const char *owner,
-                                       const struct mark_terms *terms, struct mark *marks, size_t n,
-                                       struct err *e);
+MUST_USE enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,
+                                       struct mark *marks, size_t n, struct err *e);
 
 /*
  * A checkpoint item as JSON (see step_store.c for members). run_ids: the runs concerned. *lost gets
@@ -95,9 +95,9 @@ struct checkpoint {
 MUST_USE enum err_code step_store_checkpoint(struct db_conn *c, const char *owner,
                                              struct checkpoint *cp, struct err *e);
 
-/* leases: JSON text [{"id", "token"}]. Renews those still ours; *renewed counts them. */
+/* leases: JSON text [{"id", "token"}]. Renews those still ours. */
 MUST_USE enum err_code step_store_renew(struct db_conn *c, const char *owner, const char *leases,
-                                        int64_t lease_ms, size_t *renewed, struct err *e);
+                                        int64_t lease_ms, struct err *e);
 /* Gives back leases of steps that have no effect in flight: due at once for others. */
 MUST_USE enum err_code step_store_release(struct db_conn *c, const char *owner, const char *leases,
                                           struct err *e);

@@ -117,8 +117,9 @@ void clock_format_http(int64_t seconds, char out[CLOCK_TEXT_BYTES])
     struct parts p = split_ms(seconds * 1000);
 
     (void) snprintf(out, CLOCK_TEXT_BYTES, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                    day_names + 3 * p.weekday, p.day, month_names + 3 * (p.month - 1), (int) p.year,
-                    p.hour, p.minute, p.second);
+                    &day_names[(size_t) p.weekday * 3], p.day,
+                    &month_names[(size_t) (p.month - 1) * 3], (int) p.year, p.hour, p.minute,
+                    p.second);
 }
 
 static bool digits(const char **p, int n, int *out)
@@ -194,8 +195,8 @@ bool clock_parse(const char *text, int64_t *ms)
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
         minute > 59 || second > 59)
         return false;
-    *ms = (clock_days_from_civil(year, month, day) * 86400 + hour * 3600 + (minute - offset) * 60 +
-           second) *
+    *ms = (clock_days_from_civil(year, month, day) * 86400 + (int64_t) hour * 3600 +
+           (int64_t) (minute - offset) * 60 + second) *
               1000 +
           milli;
     return true;
@@ -209,7 +210,7 @@ bool clock_parse_http(const char *text, int64_t *seconds)
     if (!p++ || !expect(&p, ' ') || !digits(&p, 2, &day) || !expect(&p, ' '))
         return false;
     for (int i = 0; i < 12; i++)
-        if (strncmp(p, month_names + 3 * i, 3) == 0)
+        if (strncmp(p, &month_names[(size_t) i * 3], 3) == 0)
             month = i + 1;
     if (!month)
         return false;
@@ -217,6 +218,7 @@ bool clock_parse_http(const char *text, int64_t *seconds)
     if (!expect(&p, ' ') || !digits(&p, 4, &year) || !expect(&p, ' ') || !digits(&p, 2, &hour) ||
         !expect(&p, ':') || !digits(&p, 2, &minute) || !expect(&p, ':') || !digits(&p, 2, &second))
         return false;
-    *seconds = clock_days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    *seconds = clock_days_from_civil(year, month, day) * 86400 + (int64_t) hour * 3600 +
+               (int64_t) minute * 60 + second;
     return true;
 }

@@ -97,7 +97,7 @@ static void env_name(const struct conf_program *program, const struct conf_optio
 {
     (void) snprintf(out, size, "%s_%s", program->env_prefix, o->name);
     for (char *p = out; *p; p++)
-        *p = *p == '-' ? '_' : (char) toupper((unsigned char) *p);
+        *p = (char) (*p == '-' ? '_' : toupper((unsigned char) *p));
 }
 
 static enum err_code set_defaults(const struct conf_program *program, void *base, struct err *e)
@@ -178,6 +178,8 @@ static enum err_code parse_option(const struct conf_program *program, char *cons
     return set_value(o, base, argv[1], e);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the one call of every main, each part of it different
+ */
 enum err_code conf_parse(const struct conf_program *program, char *const argv[], void *base,
                          struct conf_list *rest, bool *is_help, struct err *e)
 {

@@ -123,7 +123,7 @@ bool uri_decode(struct buf *out, const char *s, size_t n, bool plus_is_space)
             buf_addc(out, (char) (high << 4 | low));
             i += 2;
         } else {
-            buf_addc(out, plus_is_space && s[i] == '+' ? ' ' : s[i]);
+            buf_addc(out, (char) (plus_is_space && s[i] == '+' ? ' ' : s[i]));
         }
     }
     return true;

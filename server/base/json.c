@@ -144,7 +144,7 @@ static bool next_token(const char **pointer, char *token, size_t size)
         char c = *p;
 
         if (c == '~') {
-            c = p[1] == '0' ? '~' : p[1] == '1' ? '/' : '\0';
+            c = (char) (p[1] == '0' ? '~' : p[1] == '1' ? '/' : '\0');
             if (!c)
                 return false;
             p++;
@@ -192,7 +192,7 @@ bool json_pointer_key(char *pointer, size_t size, const char *key)
         }
         if (*key == '~' || *key == '/') {
             pointer[n++] = '~';
-            pointer[n++] = *key == '~' ? '0' : '1';
+            pointer[n++] = (char) (*key == '~' ? '0' : '1');
         } else {
             pointer[n++] = *key;
         }

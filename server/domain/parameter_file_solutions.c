@@ -370,7 +370,7 @@ void check_solutions(struct check *c, const json_t *document)
 static void check_recommender_columns(struct check *c, const json_t *document, const json_t *config,
                                       size_t index)
 {
-    char base[64];
+    char base[96];
 
     (void) snprintf(base, sizeof base, "/recommenders/%zu/serviceConfig/recommenderConfig", index);
     check_training_data(c, document, config, base);

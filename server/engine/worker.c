@@ -87,13 +87,12 @@ static void renew_leases(struct worker *k)
     AUTO_FREE char *leases = NULL;
     int64_t now = clock_mono_ms();
     struct err e;
-    size_t renewed;
 
     if (k->n_held == 0 || now - k->renewed_ms < k->options->lease_ms / 3)
         return;
     FP("lease.before_renew");
     leases = leases_text(k, true);
-    if (step_store_renew(k->db, k->owner, leases, k->options->lease_ms, &renewed, &e)) {
+    if (step_store_renew(k->db, k->owner, leases, k->options->lease_ms, &e)) {
         log_error("engine", "lease_renew_failed", &e);
         return;
     }
@@ -340,7 +339,8 @@ static void mark_all(struct worker *k)
 {
     struct mark marks[WORKER_SLOTS];
     struct work *works[WORKER_SLOTS];
-    const struct mark_terms terms = { .lease_ms = k->options->lease_ms,
+    const struct mark_terms terms = { .owner = k->owner,
+                                      .lease_ms = k->options->lease_ms,
                                       .fuse_per_solution = FUSE_PER_SOLUTION,
                                       .fuse_per_account = FUSE_PER_ACCOUNT };
     int64_t before = clock_mono_ms();
@@ -360,7 +360,7 @@ static void mark_all(struct worker *k)
     if (n == 0)
         return;
     FP("eng.mark_before_commit");
-    if (step_store_mark(k->db, k->owner, &terms, marks, n, &e))
+    if (step_store_mark(k->db, &terms, marks, n, &e))
         log_error("engine", "mark_failed", &e);
     FP("eng.mark_after_commit");
     for (size_t i = 0; i < n; i++) {

@@ -350,16 +350,16 @@ static void read_marked(PGresult *marked, PGresult *why_not, struct mark *marks,
     }
 }
 
-enum err_code step_store_mark(struct db_conn *c, const char *owner, const struct mark_terms *terms,
-                              struct mark *marks, size_t n, struct err *e)
+enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms, struct mark *marks,
+                              size_t n, struct err *e)
 {
     char lease[32], per_solution[16], per_account[16];
     AUTO_FREE char *text = marks_json(marks, n);
     const struct db_op ops[] = {
         { .stmt = &mark_lock_fuse },
         { .stmt = &mark_lock_runs, .params = { text } },
-        { .stmt = &mark, .params = { text, owner, lease, per_solution, per_account } },
-        { .stmt = &mark_why_not, .params = { text, owner } },
+        { .stmt = &mark, .params = { text, terms->owner, lease, per_solution, per_account } },
+        { .stmt = &mark_why_not, .params = { text, terms->owner } },
     };
     PGresult *results[ARRAY_LEN(ops)] = { 0 };
     size_t first = 1;
@@ -387,17 +387,13 @@ enum err_code step_store_mark(struct db_conn *c, const char *owner, const struct
 /* ---- leases ---- */
 
 enum err_code step_store_renew(struct db_conn *c, const char *owner, const char *leases,
-                               int64_t lease_ms, size_t *renewed, struct err *e)
+                               int64_t lease_ms, struct err *e)
 {
     char lease[32];
     const struct db_op op = { .stmt = &renew, .params = { leases, owner, lease } };
-    AUTO_PGRES PGresult *result = NULL;
 
     (void) snprintf(lease, sizeof lease, "%.3f", (double) lease_ms / 1000.0);
-    *renewed = 0;
-    TRY(db_query(c, &op, &result, e));
-    *renewed = (size_t) strtoull(PQcmdTuples(result), NULL, 10);
-    return OK;
+    return db_query(c, &op, NULL, e);
 }
 
 enum err_code step_store_release(struct db_conn *c, const char *owner, const char *leases,

@@ -213,9 +213,9 @@ static void test_lost_lease_is_fenced(void **state)
     char id[ID_BYTES];
     struct claim stale, fresh;
     struct mark mark;
-    const struct mark_terms terms = { .lease_ms = 30000,
-                                      .fuse_per_solution = 4,
-                                      .fuse_per_account = 20 };
+    struct mark_terms terms = {
+        .owner = "me", .lease_ms = 30000, .fuse_per_solution = 4, .fuse_per_account = 20
+    };
     struct err e;
 
     (void) state;
@@ -231,7 +231,8 @@ static void test_lost_lease_is_fenced(void **state)
     mark = (struct mark){
         .row = &stale.rows[0], .op = OP_CREATE, .intent_name = "x", .request = stale.rows[0].request
     };
-    ok(step_store_mark(db, "old", &terms, &mark, 1, &e), &e);
+    terms.owner = "old";
+    ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
     assert_int_equal(mark.result, OUT_MARK_LOST);
     assert_sql("SELECT sends FROM steps WHERE name = 'fence0'", "0");
     assert_int_equal(write_down("old", &stale.rows[0], "succeeded", "arn:old"), 1);
@@ -240,7 +241,8 @@ static void test_lost_lease_is_fenced(void **state)
                "max(id) FROM runs)",
                "0");
     mark.row = &fresh.rows[0];
-    ok(step_store_mark(db, "new", &terms, &mark, 1, &e), &e);
+    terms.owner = "new";
+    ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
     assert_int_equal(mark.result, OUT_MARKED);
     assert_int_equal(mark.sends, 1);
     assert_int_equal(write_down("new", &fresh.rows[0], "succeeded", "arn:new"), 0);
@@ -255,9 +257,9 @@ static void test_cancel_wins_over_mark(void **state)
     char id[ID_BYTES];
     struct claim c;
     struct mark mark;
-    const struct mark_terms terms = { .lease_ms = 30000,
-                                      .fuse_per_solution = 4,
-                                      .fuse_per_account = 20 };
+    struct mark_terms terms = {
+        .owner = "me", .lease_ms = 30000, .fuse_per_solution = 4, .fuse_per_account = 20
+    };
     struct err e;
 
     (void) state;
@@ -269,7 +271,7 @@ static void test_cancel_wins_over_mark(void **state)
     mark = (struct mark){
         .row = &c.rows[0], .op = OP_CREATE, .intent_name = "x", .request = c.rows[0].request
     };
-    ok(step_store_mark(db, "me", &terms, &mark, 1, &e), &e);
+    ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
     assert_int_equal(mark.result, OUT_MARK_CANCELLED);
     assert_int_equal(write_down("me", &c.rows[0], "cancelled", NULL), 0);
     assert_sql("SELECT state FROM runs ORDER BY id DESC LIMIT 1", "cancelled");
@@ -281,9 +283,9 @@ static void test_fuse(void **state)
 {
     struct arena arena = { 0 };
     char id[ID_BYTES];
-    const struct mark_terms terms = { .lease_ms = 30000,
-                                      .fuse_per_solution = 1,
-                                      .fuse_per_account = 20 };
+    struct mark_terms terms = {
+        .owner = "me", .lease_ms = 30000, .fuse_per_solution = 1, .fuse_per_account = 20
+    };
     struct err e;
 
     (void) state;
@@ -298,7 +300,7 @@ static void test_fuse(void **state)
         mark = (struct mark){
             .row = &c.rows[0], .op = OP_CREATE, .intent_name = "x", .request = c.rows[0].request
         };
-        ok(step_store_mark(db, "me", &terms, &mark, 1, &e), &e);
+        ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
         assert_int_equal(mark.result, i == 0 ? OUT_MARKED : OUT_MARK_FUSE);
         if (i == 1)
             assert_true(mark.until_ms > c.db_now_ms + 23 * 3600 * 1000);
