@@ -159,7 +159,9 @@ static enum err_code bring_up(struct pg_embedded *pg, struct err *e)
         TRY(pg_prepare_runtime(pg, e));
         TRY(start_postmaster(pg, e));
     }
-    return pg_check_server(pg, e);
+    TRY(pg_check_server(pg, e));
+    pg_remove_leftovers(pg);
+    return OK;
 }
 
 /* ---- the watcher: a postmaster that dies is started again ---- */

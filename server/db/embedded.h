@@ -85,6 +85,9 @@ MUST_USE enum err_code pg_prepare_passwords(struct pg_embedded *pg, struct err *
 MUST_USE enum err_code pg_prepare_cluster(struct pg_embedded *pg, struct err *e);
 /* Writes steward.conf for the runtime folder, which is made when it is missing. */
 MUST_USE enum err_code pg_prepare_runtime(struct pg_embedded *pg, struct err *e);
+/* What interrupted initdbs left; their orphans may still write, so what resists is left to the next
+ * call. */
+void pg_remove_leftovers(const struct pg_embedded *pg);
 void pg_remove_runtime(struct pg_embedded *pg);
 void pg_set_runtime(struct pg_embedded *pg, const char *dir); /* and the URLs with it */
 /* With the server up: identity and safety settings are what they must be, roles and database exist.

@@ -207,8 +207,7 @@ static char *password_of(const struct pg_embedded *pg, const char *role)
 
 /* ---- initdb ---- */
 
-/* What an earlier, interrupted initdb left. */
-static void remove_leftovers(const struct pg_embedded *pg)
+void pg_remove_leftovers(const struct pg_embedded *pg)
 {
     AUTO_FREE char *pattern = xasprintf("%s.new-*", pg->cluster);
     glob_t found = { 0 };
@@ -298,7 +297,7 @@ enum err_code pg_prepare_cluster(struct pg_embedded *pg, struct err *e)
     struct stat st;
     enum err_code rc;
 
-    remove_leftovers(pg);
+    pg_remove_leftovers(pg);
     if (cluster_exists(pg)) {
         if (stat(pg->cluster, &st) == 0 && st.st_uid != pg->user.uid)
             return err_set(e, ERR_UNAVAILABLE,
