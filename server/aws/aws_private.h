@@ -52,17 +52,20 @@ struct aws_sources {
     enum err_code (*run)(void *context, char *const argv[], struct aws_output *out, struct err *e);
     int64_t (*now_ms)(void *context);
     void (*sleep_ms)(void *context, int64_t ms);
+    /* Ends what is going on in fetch, run and sleep soon; from any thread. NULL: nothing ever
+     * blocks. */
+    void (*stop)(void *context);
 };
 /* The real world. Its environment is a copy of the AWS_… variables, taken now. */
 struct aws_sources *aws_sources_new(void);
 void aws_sources_free(struct aws_sources *s);
 void aws_curl_init(void);
-/* The fetch of the real world, in fetch.c. */
-enum err_code aws_fetch_http(void *context, const struct aws_http_request *rq,
+/* The fetch of the real world, in fetch.c; given up soon after *is_stopping became true. */
+enum err_code aws_fetch_http(const atomic_bool *is_stopping, const struct aws_http_request *rq,
                              struct aws_http_reply *out, struct err *e);
 /* The run of the real world, in process.c. */
-enum err_code aws_run_process(void *context, char *const argv[], struct aws_output *out,
-                              struct err *e);
+enum err_code aws_run_process(const atomic_bool *is_stopping, char *const argv[],
+                              struct aws_output *out, struct err *e);
 
 /* ---- services.c: names and addresses ---- */
 enum aws_protocol {

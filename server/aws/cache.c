@@ -20,7 +20,9 @@
 #define ADVISORY_MS    (15 * 60000L)
 #define RETRY_FIRST_MS 1000
 #define RETRY_LAST_MS  60000
-#define WAIT_MAX_MS    30000
+#define WAIT_FIRST_MS  30000 /* for the first credentials */
+#define WAIT_AGAIN_MS \
+    1000 /* for new ones: the refresher is at it, a worker has other things to do */
 
 static void wipe(char *s)
 {
@@ -200,15 +202,16 @@ static void ensure_refresher(struct aws_session *s)
 enum err_code aws_cache_get(struct aws_session *s, struct aws_credentials *out, struct err *e)
 {
     struct aws_cache *c = &s->cache;
-    int64_t give_up_ms = clock_mono_ms() + WAIT_MAX_MS;
+    int64_t give_up_ms;
     enum err_code rc = OK;
 
     (void) pthread_mutex_lock(&c->lock);
+    give_up_ms = clock_mono_ms() + (c->has_thread ? WAIT_AGAIN_MS : WAIT_FIRST_MS);
     while (!is_usable(c, wall_ms(s))) {
-        if (c->is_loading) {
+        if (c->is_loading || (c->has_thread && !is_paused(c, wall_ms(s)))) {
             if (clock_mono_ms() >= give_up_ms)
                 break;
-            wait_change(c, 1000);
+            wait_change(c, 100);
         } else if (is_paused(c, wall_ms(s))) {
             break;
         } else {
@@ -221,7 +224,7 @@ enum err_code aws_cache_get(struct aws_session *s, struct aws_credentials *out, 
         if (!c->has_thread && !c->is_loading && is_refresh_due(c, wall_ms(s)))
             load(s);
         aws_credentials_copy(out, &c->current);
-    } else if (c->is_loading) {
+    } else if (c->failures == 0) {
         rc = err_set(e, ERR_UNAVAILABLE, "The AWS credentials are still being loaded.");
     } else {
         *e = c->error;

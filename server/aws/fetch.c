@@ -34,6 +34,17 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
     return size * n;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the signature is libcurl's
+static int on_progress(void *user, curl_off_t to_get, curl_off_t got, curl_off_t to_send,
+                       curl_off_t sent)
+{
+    (void) to_get;
+    (void) got;
+    (void) to_send;
+    (void) sent;
+    return atomic_load((const atomic_bool *) user) ? 1 : 0;
+}
+
 static struct curl_slist *add_line(struct curl_slist *list, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(list, line);
@@ -83,7 +94,7 @@ static void set_options(CURL *curl, const struct aws_http_request *rq, struct cu
     (void) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, rq->method);
 }
 
-enum err_code aws_fetch_http(void *context, const struct aws_http_request *rq,
+enum err_code aws_fetch_http(const atomic_bool *is_stopping, const struct aws_http_request *rq,
                              struct aws_http_reply *out, struct err *e)
 {
     struct curl_slist *headers;
@@ -91,7 +102,6 @@ enum err_code aws_fetch_http(void *context, const struct aws_http_request *rq,
     CURLcode code;
     long status = 0;
 
-    (void) context;
     aws_curl_init();
     curl = curl_easy_init();
     if (!curl)
@@ -101,6 +111,9 @@ enum err_code aws_fetch_http(void *context, const struct aws_http_request *rq,
     headers = header_list(rq);
     set_options(curl, rq, headers);
     (void) curl_easy_setopt(curl, CURLOPT_WRITEDATA, &out->body);
+    (void) curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    (void) curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    (void) curl_easy_setopt(curl, CURLOPT_XFERINFODATA, (void *) is_stopping);
     code = curl_easy_perform(curl);
     (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     out->status = (int) status;

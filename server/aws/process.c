@@ -52,18 +52,18 @@ static bool drain(int fd, struct buf *to)
     return n > 0;
 }
 
-static bool read_both(int out_fd, int err_fd, struct aws_output *to)
+static bool read_both(const int from[2], const atomic_bool *is_stopping, struct aws_output *to)
 {
-    struct pollfd fds[2] = { { out_fd, POLLIN, 0 }, { err_fd, POLLIN, 0 } };
+    struct pollfd fds[2] = { { from[0], POLLIN, 0 }, { from[1], POLLIN, 0 } };
     struct buf *bufs[2] = { &to->out, &to->err };
     int64_t deadline = clock_mono_ms() + PROCESS_TIMEOUT_MS;
 
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
         int64_t left = deadline - clock_mono_ms();
 
-        if (left <= 0)
+        if (left <= 0 || atomic_load(is_stopping))
             return false;
-        if (poll(fds, 2, (int) left) < 0 && errno != EINTR)
+        if (poll(fds, 2, left < 200 ? (int) left : 200) < 0 && errno != EINTR)
             return false;
         for (int i = 0; i < 2; i++)
             if (fds[i].fd >= 0 && fds[i].revents && !drain(fds[i].fd, bufs[i]))
@@ -72,14 +72,13 @@ static bool read_both(int out_fd, int err_fd, struct aws_output *to)
     return true;
 }
 
-enum err_code aws_run_process(void *context, char *const argv[], struct aws_output *out,
-                              struct err *e)
+enum err_code aws_run_process(const atomic_bool *is_stopping, char *const argv[],
+                              struct aws_output *out, struct err *e)
 {
     int out_pipe[2] = { -1, -1 }, err_pipe[2] = { -1, -1 }, status = 0;
     bool is_in_time;
     pid_t pid;
 
-    (void) context;
     *out = (struct aws_output){ 0 };
     buf_adds(&out->out, "");
     buf_adds(&out->err, "");
@@ -94,7 +93,7 @@ enum err_code aws_run_process(void *context, char *const argv[], struct aws_outp
     (void) close(out_pipe[1]);
     (void) close(err_pipe[1]);
     out_pipe[1] = err_pipe[1] = -1;
-    is_in_time = read_both(out_pipe[0], err_pipe[0], out);
+    is_in_time = read_both((int[]){ out_pipe[0], err_pipe[0] }, is_stopping, out);
     close_both(out_pipe);
     close_both(err_pipe);
     if (!is_in_time)

@@ -5,6 +5,7 @@
  * form, or S3.
  */
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -190,6 +191,9 @@ enum err_code aws_wire_build(struct aws_session *s, const struct aws_call *call,
 
 void aws_wire_done(struct aws_wire *w)
 {
+    for (size_t i = 0; i < w->n_headers; i++)
+        if (str_eq(w->headers[i].name, "X-Amz-Security-Token"))
+            OPENSSL_cleanse((char *) w->headers[i].value, strlen(w->headers[i].value));
     free(TAKE(w->body));
     arena_done(&w->arena);
     *w = (struct aws_wire){ 0 };

@@ -43,6 +43,8 @@ void aws_session_close(struct aws_session *s)
 {
     if (!s)
         return;
+    if (s->settings.src->stop)
+        s->settings.src->stop(s->settings.src->context);
     aws_cache_done(&s->cache);
     (void) pthread_mutex_destroy(&s->budget_lock);
     aws_settings_done(&s->settings);

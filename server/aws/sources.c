@@ -20,6 +20,7 @@
 struct world {
     struct aws_sources sources;
     char **variables; /* "NAME=value", NULL-terminated */
+    atomic_bool is_stopping;
 };
 
 void aws_http_reply_done(struct aws_http_reply *r)
@@ -93,11 +94,32 @@ static int64_t world_now_ms(void *context)
 
 static void world_sleep_ms(void *context, int64_t ms)
 {
-    struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
+    const struct world *w = context;
+    int64_t until_ms = clock_mono_ms() + ms, left_ms;
 
-    (void) context;
-    while (nanosleep(&ts, &ts) != 0 && errno == EINTR)
-        ;
+    while ((left_ms = until_ms - clock_mono_ms()) > 0 && !atomic_load(&w->is_stopping)) {
+        int64_t nap_ms = left_ms < 100 ? left_ms : 100;
+        struct timespec ts = { 0, nap_ms * 1000000 };
+
+        (void) nanosleep(&ts, NULL);
+    }
+}
+
+static enum err_code world_fetch(void *context, const struct aws_http_request *rq,
+                                 struct aws_http_reply *out, struct err *e)
+{
+    return aws_fetch_http(&((struct world *) context)->is_stopping, rq, out, e);
+}
+
+static enum err_code world_run(void *context, char *const argv[], struct aws_output *out,
+                               struct err *e)
+{
+    return aws_run_process(&((struct world *) context)->is_stopping, argv, out, e);
+}
+
+static void world_stop(void *context)
+{
+    atomic_store(&((struct world *) context)->is_stopping, true);
 }
 
 struct aws_sources *aws_sources_new(void)
@@ -114,10 +136,11 @@ struct aws_sources *aws_sources_new(void)
     w->sources = (struct aws_sources){ .context = w,
                                        .env = world_env,
                                        .read_file = world_read_file,
-                                       .fetch = aws_fetch_http,
-                                       .run = aws_run_process,
+                                       .fetch = world_fetch,
+                                       .run = world_run,
                                        .now_ms = world_now_ms,
-                                       .sleep_ms = world_sleep_ms };
+                                       .sleep_ms = world_sleep_ms,
+                                       .stop = world_stop };
     return &w->sources;
 }
 

@@ -907,6 +907,22 @@ def test_a_failed_refresh_keeps_the_keys_until_they_end(service):
     assert took < 60
 
 
+def test_a_source_that_hangs_after_the_end_holds_up_no_worker(service):
+    """Keys that have ended, and a source that takes the connection and says nothing: calls end in about a second, and so does the program."""
+    count = []
+
+    def behave(c, r):
+        count.append(1)
+        return answer(c, 200, keys_json(life=2)) if len(count) == 1 else time.sleep(20)
+    with Server(behave) as container:
+        started = time.monotonic()
+        results = run("--repeat", "4", "--pause-ms", "1200", "call", "personalize", "ListSchemas", "{}",
+                      env=cloud(service, AWS_CONTAINER_CREDENTIALS_FULL_URI=container.url))
+        took = time.monotonic() - started
+    assert results[0]["outcome"] == "done" and results[-1]["class"] == "credentials"
+    assert took < 4 * 2.2 + 3, took
+
+
 def test_keys_called_expired_are_replaced_once(service):
     def behave(c, r):
         if "ASIA1/" in r.header("authorization"):
@@ -1055,6 +1071,12 @@ def test_no_credentials_at_all(service, tmp_path):
     result = one_call(service, tmp_path)
     assert (result["outcome"], result["class"]) == ("refused", "credentials")
     assert "No AWS credentials" in result["message"] and service.requests == []
+
+
+def test_a_batch_without_credentials_ends_at_once(service, tmp_path):
+    results = run("--batch", "3", "--mutating", "call", "personalize", "CreateSchema", "{}", env=cloud(service, tmp_path))
+    assert [(r["outcome"], r["class"]) for r in results] == [("refused", "credentials")] * 3
+    assert service.requests == []
 
 
 def test_local_mode_looks_at_nothing(service, tmp_path):
