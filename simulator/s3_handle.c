@@ -144,6 +144,15 @@ void s3_set_etag(struct s3_call *c, const char *etag)
     http_set_header(c->rq, "ETag", quoted);
 }
 
+/* The signatures of before 2014, which old defaults of SDKs still put into presigned links. S3
+ * takes them in its oldest regions only. */
+static bool is_version_2(const struct http_request *rq)
+{
+    const char *authorization = http_header(rq, "authorization");
+
+    return http_query(rq, "AWSAccessKeyId") || (authorization && str_starts(authorization, "AWS "));
+}
+
 void s3_refuse(struct http_request *rq, enum sigv4_verdict verdict,
                const struct sigv4_verified *verified)
 {
@@ -161,7 +170,12 @@ void s3_refuse(struct http_request *rq, enum sigv4_verdict verdict,
         s3_error_of(is_presigned && verdict == SIGV4_EXPIRED ? S3_REQUEST_EXPIRED : codes[verdict]);
 
     (void) verified;
-    s3_respond_error(rq, row->status, row->code, row->message);
+    if (is_version_2(rq))
+        s3_respond_error(rq, 400, "InvalidRequest",
+                         "The authorization mechanism you have provided is not supported. Please "
+                         "use AWS4-HMAC-SHA256.");
+    else
+        s3_respond_error(rq, row->status, row->code, row->message);
 }
 
 /* ---- what is the request about? ---- */
