@@ -329,6 +329,39 @@ def test_the_post_that_kills_its_connection_is_unknown_and_sent_once():
         assert len(count) == 2
 
 
+def test_no_outcome_lies_about_the_effect():
+    """Random trouble before and after the effect: refused means none, done means one, and no call ever has two."""
+    rng, effects, refusals = random.Random(3), {}, []
+
+    def behave(c, r):
+        mine = r.header("amz-sdk-invocation-id")
+        effect = rng.random() < 0.6
+        if effect:
+            effects[mine] = effects.get(mine, 0) + 1
+            ends = [lambda: answer(c, 200, {"arn": mine}), lambda: answer(c, 500, {"__type": "InternalServerException"}), lambda: reset(c),
+                    lambda: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"arn\""), lambda: c.sendall(b"HTTP/1.1 200 OK\r\nContent-"),
+                    lambda: answer(c, 200, b"<html>"), lambda: None, lambda: answer(c, 502, b"", kind="text/html"),
+                    lambda: answer(c, 403, b"<html>blocked</html>", kind="text/html"), lambda: time.sleep(1.5)]
+        else:
+            ends = [lambda: refusals.append(1) or answer(c, 400, {"__type": "ThrottlingException"}),
+                    lambda: refusals.append(1) or answer(c, 400, {"__type": "InvalidInputException"}),
+                    lambda: answer(c, 503, b""), lambda: reset(c), lambda: None, lambda: time.sleep(1.5)]
+        end = rng.choice(ends)()
+        return "close" if end in (None, "close") else None
+    tally = {}
+    with Server(behave) as server:
+        for r in call(server, "--mutating", "--batch", "400", "--total-ms", "1000", operation="CreateSolutionVersion"):
+            tally[r["outcome"]] = tally.get(r["outcome"], 0) + 1
+            if r["outcome"] == "done":
+                assert effects.get(r["response"]["arn"]) == 1
+        assert len(server.requests) == len({r.header("amz-sdk-invocation-id") for r in server.requests}), "each was sent once"
+    assert set(effects.values()) == {1}
+    assert sum(tally.values()) == 400 and min(tally.values()) > 10 and len(tally) == 3, tally
+    assert tally["refused"] == len(refusals), "only what had no effect for certain is called refused"
+    lost = sum(effects.values()) - tally["done"]
+    assert 0 < lost <= tally["unknown"], (tally, lost)
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects_are_not_followed(status):
     with Server(lambda c, r: answer(c, 200, {})) as evil:
