@@ -3,10 +3,12 @@
  * roles, ledger, snapshot, reset. Plain JSON, no signature; requests that a web page of another
  * origin sends are refused.
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "data_plane.h"
 #include "s3.h"
 #include "state.h"
 #include "steward/clock.h"
@@ -107,6 +109,17 @@ static enum err_code set_clock(struct sim *s, const json_t *in, struct err *e)
     return OK;
 }
 
+void admin_close(struct wire *w)
+{
+    while (w->admin_waiting) {
+        struct admin_wait *wait = w->admin_waiting;
+
+        w->admin_waiting = wait->next;
+        respond(wait->rq, 200, clock_json(w->sim));
+        free(wait);
+    }
+}
+
 void admin_settle(struct wire *w)
 {
     if (!w->admin_waiting || w->sim->working > 0)
@@ -115,13 +128,7 @@ void admin_settle(struct wire *w)
     state_flush(w->sim);
     if (w->sim->working > 0)
         return;
-    while (w->admin_waiting) {
-        struct admin_wait *wait = w->admin_waiting;
-
-        w->admin_waiting = wait->next;
-        respond(wait->rq, 200, clock_json(w->sim));
-        free(wait);
-    }
+    admin_close(w);
 }
 
 /* Answers when all that became due has happened, the work of jobs included. */
@@ -275,6 +282,21 @@ static void empty_world(struct sim *s)
     state_flush(s);
 }
 
+/* Data and models of resources that are gone; a job that still reads one fails, as it should. */
+static void remove_files(const struct sim *s, const char *folder)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", s->data_dir, folder);
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+            log_event(LOG_WARN, "simulator", "file_not_removed", "file=%s",
+                      log_quote(entry->d_name));
+    if (dir)
+        (void) closedir(dir);
+}
+
 /* Resources, objects and ledger go; quotas, faults and clock stay unless "settings" is true. */
 static void post_reset(struct wire *w, struct http_request *rq)
 {
@@ -285,6 +307,9 @@ static void post_reset(struct wire *w, struct http_request *rq)
     if (!in)
         return;
     empty_world(s);
+    remove_files(s, "data");
+    remove_files(s, "models");
+    runtime_done();
     ledger_reset(w->ledger);
     if (json_bool_or(in, "settings", false)) {
         quota_defaults(s->quotas);

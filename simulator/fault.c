@@ -221,6 +221,7 @@ const struct fault *fault_strike(struct fault_list *list, const struct fault_cal
         struct fault *f = &list->items[i];
 
         if (!(mask & FAULT_BIT(f->action)) || f->times == 0 ||
+            str_starts(f->operation, "S3") != str_starts(call->operation, "S3") ||
             fnmatch(f->operation, call->operation, 0) != 0 ||
             (f->name && fnmatch(f->name, call->name ? call->name : "", 0) != 0))
             continue;

@@ -156,25 +156,30 @@ static void set_metric(json_t *out, const char *name, double value)
     json_object_set_new(out, name, json_real(value));
 }
 
-static json_t *metrics_json(const struct recipe *recipe, const struct metrics *m, bool has_rewards)
+static void set_metrics(json_t *out, const char *name, const double values[3])
 {
-    static const char *const ndcg[] = { "normalized_discounted_cumulative_gain_at_5",
-                                        "normalized_discounted_cumulative_gain_at_10",
-                                        "normalized_discounted_cumulative_gain_at_25" };
-    static const char *const precision[] = { "precision_at_5", "precision_at_10",
-                                             "precision_at_25" };
+    static const int cuts[] = { 5, 10, 25 };
+
+    for (size_t i = 0; i < 3; i++) {
+        AUTO_FREE char *full = xasprintf("%s_at_%d", name, cuts[i]);
+
+        set_metric(out, full, values[i]);
+    }
+}
+
+static json_t *metrics_json(const struct recipe *recipe, const struct metrics *m,
+                            const struct metrics_options *o)
+{
     json_t *out = json_object();
 
     set_metric(out, "coverage", m->coverage);
-    if (str_eq(recipe->type, "USER_SEGMENTATION")) {
+    if (o->with_segments) {
         set_metric(out, "hits_at_1_percent", m->hits_at_1_percent);
         set_metric(out, "recall_at_1_percent", m->recall_at_1_percent);
         return out;
     }
-    for (size_t i = 0; i < 3; i++) {
-        set_metric(out, ndcg[i], m->ndcg[i]);
-        set_metric(out, precision[i], m->precision[i]);
-    }
+    set_metrics(out, "normalized_discounted_cumulative_gain", m->ndcg);
+    set_metrics(out, "precision", m->precision);
     if (recipe->runtime == RUNTIME_ACTIONS) {
         set_metric(out, "area_under_curve", m->area_under_curve);
         return out;
@@ -182,8 +187,32 @@ static json_t *metrics_json(const struct recipe *recipe, const struct metrics *m
     set_metric(out, "mean_reciprocal_rank_at_25", m->mean_reciprocal_rank_at_25);
     if (strstr(recipe->name, "trending-now"))
         set_metric(out, "trend_prediction_accuracy", m->trend_prediction_accuracy);
-    if (has_rewards)
+    if (o->rewards)
         set_metric(out, "average_rewards_at_k", m->average_reward_at_25);
+    if (o->type_weights)
+        set_metrics(out, "normalized_discounted_cumulative_gain_with_event_weights",
+                    m->weighted_ndcg);
+    return out;
+}
+
+/* Weights of the event types; 1 for those without one. NULL when none is given. */
+static float *weights_of(const struct interactions *x, const json_t *events)
+{
+    float *out;
+
+    if (json_array_size(events) == 0)
+        return NULL;
+    out = xcalloc(x->types.count, sizeof *out);
+    for (size_t i = 0; i < x->types.count; i++) {
+        out[i] = 1;
+        for (size_t k = 0; k < json_array_size(events); k++) {
+            const json_t *event = json_array_get(events, k),
+                         *weight = json_object_get(event, "weight");
+
+            if (json_is_number(weight) && str_eq(json_text(event, "eventType"), x->types.texts[i]))
+                out[i] = (float) json_number_value(weight);
+        }
+    }
     return out;
 }
 
@@ -192,8 +221,10 @@ static bool learn(struct job *j, const struct catalog *c, const struct interacti
 {
     const char *reward = json_text(j->spec, "reward");
     AUTO_FREE float *rewards = reward ? rewards_of(c, x, reward) : NULL;
+    AUTO_FREE float *weights = weights_of(x, json_object_get(j->spec, "events"));
     const struct metrics_options options = { .flavour = serve_flavour(recipe),
                                              .rewards = rewards,
+                                             .type_weights = weights,
                                              .with_segments =
                                                  str_eq(recipe->type, "USER_SEGMENTATION") };
     struct metrics metrics;
@@ -201,7 +232,7 @@ static bool learn(struct job *j, const struct catalog *c, const struct interacti
     bool ok;
 
     metrics_measure(x, &options, &metrics);
-    json_object_set_new(j->result, "metrics", metrics_json(recipe, &metrics, reward != NULL));
+    json_object_set_new(j->result, "metrics", metrics_json(recipe, &metrics, &options));
     model_train(&m, x, NULL);
     ok = save(j, &m);
     model_done(&m);

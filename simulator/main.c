@@ -311,6 +311,7 @@ static void stop(struct program_state *p)
     AUTO_FREE char *pid = xasprintf("%s/simulator.pid", p->options.data_dir);
 
     (void) unlink(pid);
+    wire_close(&p->wire);
     http_server_close(p->wire.server);
     while (p->sim.working > 0) /* pool threads still use the stores */
         (void) uv_run(&p->loop, UV_RUN_ONCE);

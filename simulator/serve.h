@@ -12,8 +12,8 @@
 
 struct serve_question {
     const struct recipe *recipe;
-    const char *user, *item; /* NULL: none */
-    const char *attributes;  /* of attribute segments: Items.GENRE = "drama" */
+    const char *user, *item;     /* NULL: none */
+    const char *attributes;      /* of attribute segments: Items.GENRE = "drama" */
     const json_t *input_list;    /* of rankings: item ids; NULL: all items */
     size_t n;                    /* how many at most */
     const struct filter *filter; /* NULL: none */

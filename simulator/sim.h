@@ -105,11 +105,11 @@ struct sim_kind {
     const char *member;  /* "datasetGroup": of the Describe answer */
     const char *shape;   /* "DatasetGroup" */
     const char *summary; /* "DatasetGroupSummary" */
-    const char *arn_part;      /* "dataset-group" */
-    const char *arn_member;    /* "datasetGroupArn" */
-    const char *name_member;   /* "name" or "jobName" */
-    const char *list_filter;   /* "datasetGroupArn"; NULL: the whole account */
-    const char *update_member; /* "latestCampaignUpdate"; NULL */
+    const char *arn_part;                   /* "dataset-group" */
+    const char *arn_member;                 /* "datasetGroupArn" */
+    const char *name_member;                /* "name" or "jobName" */
+    const char *list_filter;                /* "datasetGroupArn"; NULL: the whole account */
+    const char *update_member;              /* "latestCampaignUpdate"; NULL */
     const struct sim_reference *references; /* ends with a NULL member */
     struct sim_durations durations;
     enum sim_kind_id id;

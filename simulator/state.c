@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "avro.h"
 #include "steward/clock.h"
 #include "steward/json.h"
 #include "steward/log.h"
@@ -240,24 +241,96 @@ json_t *state_snapshot(const struct sim *s)
     return out;
 }
 
-/* A picture of a real account has bodies, tags and ARNs but no bookkeeping: it is inferred. */
-static void infer(struct sim *s, struct resource *r, const json_t *saved)
+/* ---- pictures of real accounts: bodies, tags and ARNs without our bookkeeping, which is inferred
+ * ---- */
+
+static void infer_life(struct resource *r, const json_t *saved)
 {
     const char *status = resource_text(r, "status");
 
     if (!json_object_get(saved, "created"))
         r->created_ms =
             (int64_t) (json_number_value(json_object_get(r->body, "creationDateTime")) * 1000.0);
-    if (!json_object_get(saved, "life"))
-        for (size_t i = 0; i < LIFE_COUNT; i++)
-            if (str_eq(life_text(r->kind, (enum life) i), status))
-                r->life = (enum life) i;
+    for (size_t i = 0; !json_object_get(saved, "life") && i < LIFE_COUNT; i++)
+        if (str_eq(life_text(r->kind, (enum life) i), status))
+            r->life = (enum life) i;
     if (r->kind->id == SIM_SCHEMA)
         r->life = LIFE_NONE;
-    if (!resource_hidden(r, "group") && resource_text(r, "datasetGroupArn") &&
-        r->kind->id != SIM_DATASET_GROUP)
-        resource_hide(r, "group", json_string(resource_text(r, "datasetGroupArn")));
+}
+
+static void hide_text(struct resource *r, const char *member, const char *value)
+{
+    if (value && !resource_hidden(r, member))
+        resource_hide(r, member, json_string(value));
+}
+
+/* The recipe's name behind the last slash of its ARN. */
+static void infer_recipe(struct resource *r, const char *arn)
+{
+    const char *slash = arn ? strrchr(arn, '/') : NULL;
+
+    hide_text(r, "recipe", slash ? slash + 1 : NULL);
+}
+
+static void infer_solution(struct resource *campaign)
+{
+    const char *version = resource_text(campaign, "solutionVersionArn");
+    const char *slash = version ? strrchr(version, '/') : NULL;
+    AUTO_FREE char *solution = slash ? xstrndup(version, (size_t) (slash - version)) : NULL;
+
+    hide_text(campaign, "solutionArn", solution);
+}
+
+/* The group is named by the resource itself, or by what it hangs on. */
+static void infer_group(const struct world *w, struct resource *r)
+{
+    static const char *const parents[] = { "datasetArn", "solutionArn", "solutionVersionArn" };
+
+    if (r->kind->id == SIM_DATASET_GROUP || r->kind->id == SIM_SCHEMA)
+        return;
+    hide_text(r, "group", resource_text(r, "datasetGroupArn"));
+    for (size_t i = 0; i < ARRAY_LEN(parents); i++) {
+        const struct resource *parent = world_find(w, resource_text(r, parents[i]));
+
+        if (parent && parent != r)
+            hide_text(r, "group",
+                      json_text_or(parent->body, "datasetGroupArn", resource_group(parent)));
+    }
+}
+
+static void infer(struct sim *s, struct resource *r)
+{
+    json_t *fields = NULL;
+    struct err e;
+
+    infer_group(&s->world, r);
+    if (r->kind->id == SIM_CAMPAIGN)
+        infer_solution(r);
+    if (r->kind->id == SIM_SOLUTION_VERSION || r->kind->id == SIM_RECOMMENDER)
+        infer_recipe(r, resource_text(r, "recipeArn"));
+    if (r->kind->id == SIM_SCHEMA && !json_object_get(r->hidden, "avro") &&
+        avro_schema_read(json_text_or(r->body, "schema", ""), resource_text(r, "domain"), &fields,
+                         &e) == OK)
+        resource_hide(r, "avro", fields);
     world_touch(&s->world, r);
+}
+
+/* Adds one resource of a picture to the world. */
+static enum err_code load_resource(struct sim *s, const json_t *saved, struct err *e)
+{
+    struct resource *r = resource_from_json(saved);
+
+    if (!r)
+        return err_set(e, ERR_INVALID, "A resource of the snapshot has no kind, arn and body.");
+    if (world_find(&s->world, r->arn)) {
+        (void) err_set(e, ERR_CONFLICT, "The snapshot's resource %.150s is there already.", r->arn);
+        resource_free(r);
+        return e->code;
+    }
+    r->serial = 0;
+    infer_life(r, saved);
+    world_add(&s->world, r);
+    return OK;
 }
 
 enum err_code state_load(struct sim *s, const json_t *snapshot, struct err *e)
@@ -268,24 +341,11 @@ enum err_code state_load(struct sim *s, const json_t *snapshot, struct err *e)
         return err_set(e, ERR_INVALID, "A snapshot is an object with a list \"resources\".");
     if (json_object_get(snapshot, "settings"))
         settings_from_json(s, json_object_get(snapshot, "settings"));
-    for (size_t i = 0; i < json_array_size(resources); i++) {
-        const json_t *saved = json_array_get(resources, i);
-        struct resource *r = resource_from_json(saved);
-
-        if (!r)
-            return err_set(e, ERR_INVALID,
-                           "Resource %zu of the snapshot has no kind, arn and body.", i);
-        if (world_find(&s->world, r->arn)) {
-            enum err_code rc = err_set(e, ERR_CONFLICT,
-                                       "The snapshot's resource %.150s is there already.", r->arn);
-
-            resource_free(r);
-            return rc;
-        }
-        r->serial = 0;
-        world_add(&s->world, r);
-        infer(s, r, saved);
-    }
+    for (size_t i = 0; i < json_array_size(resources); i++)
+        TRY(load_resource(s, json_array_get(resources, i), e));
+    for (size_t k = 0; k < SIM_KIND_COUNT; k++)
+        for (size_t i = 0; i < s->world.kinds[k].count; i++)
+            infer(s, s->world.kinds[k].items[i]);
     state_flush(s);
     state_save_settings(s);
     return OK;

@@ -170,6 +170,22 @@ static void wait_for(struct exchange *x, int64_t ms)
 
 static void run(struct exchange *x);
 
+/* A delayed request arrives: its signature may have become too old on the way, whoever still waits
+ * for it. */
+static void land(struct exchange *x)
+{
+    int64_t age_ms = clock_wall_ms() - x->who.signed_at_s * 1000;
+
+    if (age_ms <= x->wire->signature_window_ms) {
+        run(x);
+        return;
+    }
+    (void) snprintf(x->call.message, sizeof x->call.message,
+                    "Signature expired: the request was %lld s on its way.",
+                    (long long) age_ms / 1000);
+    reply_error(x, 400, "InvalidSignatureException");
+}
+
 /* Takes the exchanges off the list whose time has come, and goes on with them. */
 void wire_settle(struct wire *w)
 {
@@ -196,7 +212,7 @@ void wire_settle(struct wire *w)
         if (x->wait_arn)
             reply(x);
         else
-            run(x);
+            land(x);
     }
     admin_settle(w);
     wire_schedule(w);
@@ -226,6 +242,18 @@ void wire_schedule(struct wire *w)
         wait = left < 1 ? 1 : left < wait ? left : wait;
     }
     (void) uv_timer_start(&w->timer, on_timer, (uint64_t) wait, 0);
+}
+
+void wire_close(struct wire *w)
+{
+    while (w->waiting) {
+        struct exchange *x = w->waiting;
+
+        w->waiting = x->next;
+        x->error = call_fail(&x->call, WIRE_UNAVAILABLE, "The simulator stops.");
+        reply(x);
+    }
+    admin_close(w);
 }
 
 /* ---- the call itself ---- */
@@ -412,6 +440,28 @@ static const char *refusal(const struct exchange *x, enum sigv4_verdict verdict,
     return "InvalidSignatureException";
 }
 
+/* Faults of S3 are rules whose operation begins with S3: "S3.PUT/bucket/key*=throttle". True:
+ * answered. */
+static bool spoil_s3(struct wire *w, struct http_request *rq)
+{
+    AUTO_FREE char *operation = xasprintf("S3.%s", http_method(rq));
+    const struct fault_call call = { operation, http_path(rq) + 1 };
+    const struct fault *f = fault_strike(&w->sim->faults, &call, FAULTS_BEFORE);
+
+    if (!f)
+        return false;
+    if (f->action == FAULT_CUT_BEFORE)
+        http_cut(rq);
+    else if (f->action == FAULT_THROTTLE)
+        s3_respond_error(rq, 503, "SlowDown", "Please reduce your request rate.");
+    else if (f->action == FAULT_DENIED)
+        s3_respond_error(rq, 403, "AccessDenied", "Access Denied");
+    else
+        s3_respond_error(rq, f->status, f->status == 503 ? "ServiceUnavailable" : "InternalError",
+                         "Injected fault.");
+    return true;
+}
+
 static void handle_s3(struct wire *w, struct http_request *rq)
 {
     struct sigv4_verified who = { 0 };
@@ -428,7 +478,7 @@ static void handle_s3(struct wire *w, struct http_request *rq)
     ledger_add(w->ledger, &entry);
     if (verdict)
         s3_refuse(rq, verdict, &who);
-    else
+    else if (!spoil_s3(w, rq))
         s3_handle(w->sim->s3, rq, &caller);
 }
 
@@ -446,9 +496,10 @@ static void find_service(struct exchange *x)
     const char *target = http_header(x->rq, "x-amz-target");
 
     x->service = "personalize";
-    if (target) {
-        x->call.operation =
-            str_starts(target, TARGET_PREFIX) ? target + strlen(TARGET_PREFIX) : target;
+    if (target) { /* a copy: a request that waits outlives its headers */
+        size_t n = str_starts(target, TARGET_PREFIX) ? strlen(TARGET_PREFIX) : 0;
+
+        x->call.operation = arena_strdup(http_arena(x->rq), target + n);
         return;
     }
     if (data_plane_find(http_path(x->rq), &x->service, &x->call.operation))

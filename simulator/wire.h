@@ -52,11 +52,14 @@ void wire_on_request(struct http_request *rq, void *context);
 /* Called after every change of the world: answers what waited, sets the timer. */
 void wire_settle(struct wire *w);
 void wire_schedule(struct wire *w);
+/* Answers whoever still waits; before the server is closed. */
+void wire_close(struct wire *w);
 
 /* admin.c: below /_simulator/ */
 void admin_handle(struct wire *w, struct http_request *rq);
 /* Answers those who moved the clock and wait for the work that became due. */
 void admin_settle(struct wire *w);
+void admin_close(struct wire *w);
 /* sts.c */
 void sts_handle(struct exchange *x);
 void sts_refuse(struct exchange *x, int status, const char *code, const char *message);

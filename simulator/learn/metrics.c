@@ -79,8 +79,9 @@ static bool is_held_out(const void *context, const struct interaction *row)
 
 struct tally {
     const struct model *m;
-    const float *rewards;
+    const float *rewards, *type_weights;
     float *scores;
+    float *worth; /* per item, of the tested user: the greatest weight among the wanted events */
     bool *was_shown, *is_wanted; /* per item */
 };
 
@@ -96,6 +97,62 @@ static double area_under_curve(const struct tally *t, size_t n_wanted)
         }
     }
     return pairs > 0 ? right / pairs : 0;
+}
+
+/* Keeps the DEPTH greatest, greatest first. */
+static void keep_greatest(float *list, float value)
+{
+    for (size_t i = 0; i < DEPTH; i++) {
+        if (value > list[i]) {
+            float t = list[i];
+
+            list[i] = value;
+            value = t;
+        }
+    }
+}
+
+struct shown {
+    const struct scored *best;
+    size_t n;
+};
+
+/* Rows that are held out of one user. */
+struct held {
+    const struct interaction *rows;
+    size_t n;
+};
+
+/* NDCG with the weight of the event as gain; adds to ndcg. */
+static void weigh(const struct tally *t, const struct held *held, const struct shown *shown,
+                  double ndcg[3])
+{
+    float ideal[DEPTH] = { 0 };
+
+    for (size_t i = 0; i < held->n; i++) {
+        float weight = held->rows[i].type == NO_NAME ? 1 : t->type_weights[held->rows[i].type];
+
+        if (weight > t->worth[held->rows[i].item])
+            t->worth[held->rows[i].item] = weight;
+    }
+    for (size_t c = 0; c < 3; c++) {
+        double gain = 0;
+
+        for (size_t i = 0; i < shown->n && i < cuts[c]; i++)
+            gain += t->worth[shown->best[i].item] / log2((double) (i + 2));
+        ndcg[c] += gain;
+    }
+    for (size_t i = 0; i < held->n; i++) { /* each item once: its worth is spent here */
+        keep_greatest(ideal, t->worth[held->rows[i].item]);
+        t->worth[held->rows[i].item] = 0;
+    }
+    for (size_t c = 0; c < 3; c++) {
+        double best = 0;
+
+        for (size_t i = 0; i < cuts[c]; i++)
+            best += ideal[i] / log2((double) (i + 2));
+        ndcg[c] = best > 0 ? ndcg[c] / best : 0;
+    }
 }
 
 static void test_user(const struct split *s, const struct tally *t, const struct model_question *q,
@@ -116,6 +173,14 @@ static void test_user(const struct split *s, const struct tally *t, const struct
         hits[i] = t->is_wanted[best[i].item];
         t->was_shown[best[i].item] = true;
         out->average_reward_at_25 += t->rewards ? t->rewards[best[i].item] / (double) r.n : 0;
+    }
+    if (t->type_weights) {
+        double ndcg[3] = { 0 };
+
+        weigh(t, &(struct held){ s->x->rows + from, to - from }, &(struct shown){ best, r.n },
+              ndcg);
+        for (size_t i = 0; i < 3; i++)
+            out->weighted_ndcg[i] += ndcg[i];
     }
     out->area_under_curve += area_under_curve(t, r.n_wanted);
     for (size_t i = from; i < to; i++)
@@ -140,6 +205,7 @@ static void average(struct metrics *out, const struct tally *t)
     out->average_reward_at_25 /= n;
     for (size_t i = 0; i < 3; i++) {
         out->ndcg[i] /= n;
+        out->weighted_ndcg[i] /= n;
         out->precision[i] /= n;
     }
 }
@@ -224,13 +290,16 @@ void metrics_measure(const struct interactions *x, const struct metrics_options 
     const struct split split = { x, x->users.count < TEST_ALL_BELOW };
     const struct model_options training = { is_held_out, &split };
     struct model m;
-    struct tally t = { .m = &m, .rewards = options->rewards };
+    struct tally t = { .m = &m,
+                       .rewards = options->rewards,
+                       .type_weights = options->type_weights };
 
     *out = (struct metrics){ 0 };
     model_train(&m, x, &training);
     t.scores = xcalloc(m.items.count, sizeof *t.scores);
     t.was_shown = xcalloc(m.items.count, sizeof *t.was_shown);
     t.is_wanted = xcalloc(m.items.count, sizeof *t.is_wanted);
+    t.worth = xcalloc(m.items.count, sizeof *t.worth);
     test_users(&split, &t, options->flavour, out);
     average(out, &t);
     out->trend_prediction_accuracy = trend_accuracy(&split, &t);
@@ -239,5 +308,6 @@ void metrics_measure(const struct interactions *x, const struct metrics_options 
     free(t.scores);
     free(t.was_shown);
     free(t.is_wanted);
+    free(t.worth);
     model_done(&m);
 }

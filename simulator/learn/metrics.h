@@ -21,13 +21,15 @@ struct metrics {
                                          held-out part */
     double hits_at_1_percent,
         recall_at_1_percent; /* of segments: the best hundredth of the users per item */
+    double weighted_ndcg[3]; /* at 5, 10, 25, gains by event weight; 0 without weights */
     size_t n_tested;         /* users */
 };
 
 struct metrics_options {
     enum model_flavour flavour;
-    const float *rewards; /* per item, 0..1; NULL: none */
-    bool with_segments;   /* measures segments too: costs items x users */
+    const float *rewards;      /* per item, 0..1; NULL: none */
+    const float *type_weights; /* per event type, 0..1; NULL: none */
+    bool with_segments;        /* measures segments too: costs items x users */
 };
 void metrics_measure(const struct interactions *x, const struct metrics_options *options,
                      struct metrics *out);

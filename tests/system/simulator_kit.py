@@ -118,7 +118,7 @@ class Simulator:
 
 
 def call(sim, body, target="AmazonPersonalize.ListSchemas", path="/", key="test", secret="test", service="personalize",
-         region=REGION, at=None, tamper=None, **headers):
+         region=REGION, at=None, tamper=None, timeout=10, **headers):
     """One signed request by hand: (status, headers, document)."""
     data = body if isinstance(body, bytes) else body.encode()
     request = AWSRequest(method="POST", url=sim.url + path, data=data, headers={
@@ -139,11 +139,11 @@ def call(sim, body, target="AmazonPersonalize.ListSchemas", path="/", key="test"
         signer.add_auth(request)
     if tamper:
         tamper(request.headers)
-    return send(sim, path, data, dict(request.headers))
+    return send(sim, path, data, dict(request.headers), timeout=timeout)
 
 
-def send(sim, path, data, headers, method="POST"):
-    connection = http.client.HTTPConnection(urllib.parse.urlparse(sim.url).netloc, timeout=10)
+def send(sim, path, data, headers, method="POST", timeout=10):
+    connection = http.client.HTTPConnection(urllib.parse.urlparse(sim.url).netloc, timeout=timeout)
     connection.request(method, path, data, headers)
     answer = connection.getresponse()
     text = answer.read()
@@ -185,7 +185,7 @@ def interactions_csv(users=60, items=40, per_user=25):
         for n in range(per_user):
             dice = (dice * 1103515245 + 12345) % 2**31
             rank = (dice >> 8) % (items // 2) * ((dice >> 20) % (items // 2)) // (items // 2)
-            lines.append(f"u{u},i{rank * 2 + u % 2},{1700000000 + n * 1000 + u},{'click' if n % 5 else 'purchase'}")
+            lines.append(f"u{u},i{rank * 2 + u % 2},{1700000000 + n * 1000 + u},{'click' if n % 3 else 'purchase'}")
     return "\n".join(lines) + "\n"
 
 

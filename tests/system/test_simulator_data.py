@@ -403,3 +403,11 @@ def test_semantic_similarity(w):
     campaign = w.campaign(group, "aws-semantic-similarity")
     answer = w.sim.client("personalize-runtime").get_recommendations(campaignArn=campaign, itemId="s1", numResults=1)
     assert ids(answer) == ["s2"]
+
+
+def test_event_weights_are_measured(w, shop):
+    arn = w.train(shop["group"], "aws-user-personalization-v2", solutionConfig={"eventsConfig": {"eventParametersList": [
+        {"eventType": "click", "weight": 0.2}, {"eventType": "purchase", "weight": 1.0}]}})["solutionVersionArn"]
+    metrics = w.p.get_solution_metrics(solutionVersionArn=arn)["metrics"]
+    weighted = metrics["normalized_discounted_cumulative_gain_with_event_weights_at_25"]
+    assert 0 < weighted < 1 and weighted != metrics["normalized_discounted_cumulative_gain_at_25"]

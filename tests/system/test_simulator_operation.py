@@ -426,3 +426,42 @@ def test_help_lists_every_option():
     for option in ("listen", "data-dir", "time-scale", "clock", "access-key-id", "secret-access-key", "account-id", "region",
                    "quota", "fault", "signature-window", "strict-iam", "load"):
         assert f"--{option}" in out
+
+
+def test_a_delayed_request_lands_without_its_client(make):
+    """The network may hold a request back: it has its effect when it arrives, unless its signature is too old by then."""
+    sim = make("--time-scale", "0", "--signature-window", "3s", "--fault", "CreateDatasetGroup/late=slow,ms=700",
+               "--fault", "CreateDatasetGroup/too-late=slow,ms=4500")
+    for name in ("late", "too-late"):
+        with pytest.raises(TimeoutError):
+            call(sim, json.dumps({"name": name}), "AmazonPersonalize.CreateDatasetGroup", timeout=0.2)
+    p = sim.client()
+    assert names(p) == []
+    wait_until(lambda: names(p) == ["late"])
+    wait_until(lambda: any(c["request"]["name"] == "too-late" for c in
+                           sim.admin("ledger?operation=CreateDatasetGroup")["calls"]))
+    assert names(p) == ["late"]
+    outcome = {c["request"]["name"]: (c["error"], c["hasEffect"]) for c in
+               sim.admin("ledger?operation=CreateDatasetGroup")["calls"]}
+    assert outcome == {"late": (None, True), "too-late": ("InvalidSignatureException", False)}
+
+
+def test_faults_of_s3(make):
+    sim = make("--fault", "*=throttle,times=1")
+    s3 = sim.client("s3")
+    s3.create_bucket(Bucket="data")  # rules of S3 begin with S3
+    sim.admin("faults", {"replace": True, "rules": ["S3.PUT/data/bad*=throttle", "S3.GET/data/*=denied"]})
+    s3.put_object(Bucket="data", Key="good", Body=b"x")
+    fails("SlowDown", s3.put_object, Bucket="data", Key="bad", Body=b"x")
+    fails("AccessDenied", s3.get_object, Bucket="data", Key="good")
+
+
+def test_stop_answers_those_who_wait(make):
+    sim = make("--fault", "ListSchemas=slow,ms=8000")
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(call(sim, "{}")[0]))
+    thread.start()
+    time.sleep(0.3)
+    assert sim.stop() == 0
+    thread.join()
+    assert answers == [503]
