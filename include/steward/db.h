@@ -46,7 +46,8 @@ enum db_lane {
                  neighbour aborted it;  the session is read-only, so a statement that writes is
                  refused */
     DB_LIST,  /* list reads, so that they never delay the fast ones; read-only, too */
-    DB_WRITE, /* ops of one submission + own Sync = one transaction */
+    DB_WRITE, /* ops of one submission + own Sync = one transaction; several connections, so there is no order among
+                 submissions */
     DB_LANE_COUNT
 };
 struct db;
@@ -70,7 +71,8 @@ bool db_is_up(const struct db *db);
 void db_close(struct db *db, void (*done)(void *user), void *user);
 
 struct db_reply {
-    struct err err;   /* code OK, or: ERR_UNAVAILABLE (connection, timeout, lane full: nothing was
+    struct err
+        err;          /* code OK, or: ERR_UNAVAILABLE (connection, timeout, lane full: nothing was
                          changed), ERR_CONFLICT   (unique violation, foreign key, raised fence ST…: its
                          sentence is the message), ERR_INVALID   (22…: bad value), ERR_UNKNOWN_OUTCOME
                          (a write was cut off after it had been sent: read back),   ERR_INTERNAL */

@@ -14,7 +14,7 @@
 
 #include "db_internal.h"
 
-#define DB_LINKS_MAX 2 /* connections of one lane */
+#define DB_LINKS_MAX 4 /* connections of one lane */
 
 struct submission {
     struct submission *next;
