@@ -51,11 +51,12 @@ static bool take_interaction(void *context, const char *const *values)
 
     if (!*values[0] || !*values[1])
         return true;
-    r->c->n_read++;
-    if (is_in_filter(r->filter, values[3], values[4]))
-        interactions_add(&r->c->interactions,
-                         &(struct interaction_texts){ values[0], values[1], values[3],
-                                                      strtoll(values[2], NULL, 10) });
+    if (!is_in_filter(r->filter, values[3], values[4]))
+        return true;
+    r->c->n_taken++;
+    interactions_add(&r->c->interactions,
+                     &(struct interaction_texts){ values[0], values[1], values[3],
+                                                  strtoll(values[2], NULL, 10) });
     return true;
 }
 

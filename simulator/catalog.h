@@ -25,7 +25,7 @@ struct catalog {
     struct interactions interactions, action_interactions;
     json_t *items, *users, *actions; /* id -> {field: text} */
     json_t *types;                   /* "ITEMS.PRICE" -> "float" */
-    size_t n_read;                   /* interactions before the filter */
+    size_t n_taken; /* interactions that passed the filter, repeated rows included */
 };
 
 struct catalog_source {

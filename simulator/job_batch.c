@@ -95,8 +95,7 @@ static json_t *inference_output(const struct batch *b, const struct serve_questi
     json_t *out = json_object();
 
     json_object_set_new(out, "recommendedItems", texts_of(rows, "itemId"));
-    if (b->recipe->runtime == RUNTIME_RANKING || !str_eq(b->recipe->type, "POPULAR_ITEMS"))
-        json_object_set_new(out, "scores", texts_of(rows, "score"));
+    json_object_set_new(out, "scores", texts_of(rows, "score"));
     if (json_text(b->j->spec, "theme"))
         json_object_set_new(out, "theme", json_string(theme_of(b, rows)));
     return out;

@@ -94,17 +94,17 @@ static void words_of_items(const struct catalog *c, struct interactions *x)
     interactions_finish(x);
 }
 
-static bool check_enough(struct job *j, const struct interactions *x)
+static bool check_enough(struct job *j, const struct interactions *x, size_t n)
 {
     int64_t least = json_int_or(j->spec, "minInteractions", 0),
             least_users = json_int_or(j->spec, "minUsers", 0), users = 0;
     const char *type = json_text(j->spec, "eventType");
 
-    if ((int64_t) x->count < least && type)
+    if ((int64_t) n < least && type)
         return job_fail(
             j, "Dataset has fewer than %lld interactions after filtering by event type: %s",
             (long long) least, type);
-    if ((int64_t) x->count < least)
+    if ((int64_t) n < least)
         return job_fail(j, "Dataset has fewer than %lld interactions.", (long long) least);
     for (size_t u = 0; u < x->users.count; u++)
         users += x->starts[u + 1] - x->starts[u] >= 2;
@@ -245,10 +245,11 @@ static bool train_on(struct job *j, const struct catalog *c, const struct recipe
     bool ok;
 
     if (recipe->runtime == RUNTIME_ACTIONS)
-        return check_enough(j, &c->action_interactions) &&
+        return check_enough(j, &c->action_interactions, c->action_interactions.count) &&
                learn(j, c, &c->action_interactions, recipe);
     if (!str_eq(recipe->name, "aws-semantic-similarity"))
-        return check_enough(j, &c->interactions) && learn(j, c, &c->interactions, recipe);
+        return check_enough(j, &c->interactions, c->n_taken) &&
+               learn(j, c, &c->interactions, recipe);
     words_of_items(c, &words);
     ok = words.count ? learn(j, c, &words, recipe) : job_fail(j, "The Items dataset has no texts.");
     interactions_done(&words);

@@ -154,6 +154,14 @@ static enum err_code set_quotas(struct program_state *p, struct err *e)
     return OK;
 }
 
+/* Real credentials have no business here: they would travel in the clear and stand in the
+ * environment of tests. */
+static bool is_real_key(const char *id)
+{
+    return strlen(id) == 20 && (str_starts(id, "AKIA") || str_starts(id, "ASIA")) &&
+           !str_ends(id, "EXAMPLE");
+}
+
 static enum err_code init_sim(struct program_state *p, struct err *e)
 {
     struct options *o = &p->options;
@@ -162,6 +170,10 @@ static enum err_code init_sim(struct program_state *p, struct err *e)
 
     if (strlen(o->account_id) != 12 || strspn(o->account_id, "0123456789") != 12)
         return err_set(e, ERR_INVALID, "--account-id: \"%s\" is not 12 digits.", o->account_id);
+    if (is_real_key(o->access_key_id))
+        return err_set(e, ERR_INVALID,
+                       "--access-key-id: that looks like a real AWS key; the simulator takes dummy "
+                       "keys only.");
     if (o->clock && !clock_parse(o->clock, &start))
         return err_set(e, ERR_INVALID,
                        "--clock: \"%s\" is not a time such as 2026-01-31T12:00:00Z.", o->clock);

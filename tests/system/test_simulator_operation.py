@@ -413,7 +413,7 @@ def test_pages_of_other_origins_are_refused(make):
     (["--quota", "nothing=3"], "--quota"), (["--fault", "x"], "fault rule"), (["--fault", "A=b"], "not a fault"),
     (["--clock", "now"], "--clock"), (["--account-id", "1"], "12 digits"), (["--time-scale", "-1"], "time-scale"),
     (["--listen", "nowhere"], "HOST:PORT"), (["--tim-scale", "1"], "did you mean --time-scale"),
-    (["--load", "/nonexistent"], "--load"),
+    (["--load", "/nonexistent"], "--load"), (["--access-key-id", "AKIA234567ABCDEFGHIJ"], "dummy keys"),
 ])
 def test_wrong_options_are_explained(tmp_path, options, says):
     done = subprocess.run([binary(), "--data-dir", str(tmp_path / "sim"), "--listen", "127.0.0.1:0", *options],
