@@ -269,7 +269,7 @@ static enum err_code parse_all(struct scanner *s, struct filter *out, struct err
     return OK;
 }
 
-enum err_code filter_parse(const char *text, struct filter *out, struct err *e)
+enum err_code sim_filter_parse(const char *text, struct filter *out, struct err *e)
 {
     struct scanner s = { .p = text };
     enum err_code rc;
@@ -278,11 +278,11 @@ enum err_code filter_parse(const char *text, struct filter *out, struct err *e)
     rc = parse_all(&s, out, e);
     free(s.text);
     if (rc)
-        filter_done(out);
+        sim_filter_done(out);
     return rc;
 }
 
-void filter_done(struct filter *f)
+void sim_filter_done(struct filter *f)
 {
     for (size_t i = 0; i < f->count; i++) {
         for (size_t k = 0; k < f->clauses[i].count; k++) {
@@ -295,7 +295,7 @@ void filter_done(struct filter *f)
     *f = (struct filter){ 0 };
 }
 
-size_t filter_field_count(const struct filter *f)
+size_t sim_filter_field_count(const struct filter *f)
 {
     AUTO_JSON json_t *seen = json_object();
 
@@ -310,7 +310,7 @@ size_t filter_field_count(const struct filter *f)
     return json_object_size(seen);
 }
 
-const char *filter_missing_value(const struct filter *f, const json_t *values)
+const char *sim_filter_missing_value(const struct filter *f, const json_t *values)
 {
     for (size_t i = 0; i < f->count; i++) {
         for (size_t k = 0; k < f->clauses[i].count; k++) {
@@ -420,7 +420,7 @@ static bool conditions_hold(const struct filter_clause *clause, bool is_if,
     return is_first || any || all;
 }
 
-bool filter_keeps(const struct filter *f, const struct filter_question *q)
+bool sim_filter_keeps(const struct filter *f, const struct filter_question *q)
 {
     for (size_t i = 0; i < f->count; i++) {
         const struct filter_clause *clause = &f->clauses[i];

@@ -50,10 +50,10 @@ struct filter {
     size_t count;
 };
 
-MUST_USE enum err_code filter_parse(const char *text, struct filter *out, struct err *e);
-void filter_done(struct filter *f);
+MUST_USE enum err_code sim_filter_parse(const char *text, struct filter *out, struct err *e);
+void sim_filter_done(struct filter *f);
 /* Number of different fields used. */
-size_t filter_field_count(const struct filter *f);
+size_t sim_filter_field_count(const struct filter *f);
 
 /* Values of a field for the candidate (or of the current user): a list of texts (several for
    categories), or NULL when it has none. Borrowed until the next call. */
@@ -64,8 +64,8 @@ struct filter_question {
     const json_t *values; /* of placeholders: name -> "\"a\",\"b\"" or a number as text */
 };
 /* True when the candidate may be shown. */
-bool filter_keeps(const struct filter *f, const struct filter_question *q);
+bool sim_filter_keeps(const struct filter *f, const struct filter_question *q);
 /* The first placeholder that has no value, or NULL. */
-const char *filter_missing_value(const struct filter *f, const json_t *values);
+const char *sim_filter_missing_value(const struct filter *f, const json_t *values);
 
 #endif

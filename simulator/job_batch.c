@@ -125,7 +125,8 @@ static json_t *answer(const struct batch *b, const json_t *input, struct err *e)
                                 .filter = b->has_filter ? &b->filter : NULL,
                                 .filter_values = json_object_get(input, "filterValues") };
     const char *why = complaint(b, input),
-               *missing = b->has_filter ? filter_missing_value(&b->filter, q.filter_values) : NULL;
+               *missing =
+                   b->has_filter ? sim_filter_missing_value(&b->filter, q.filter_values) : NULL;
     json_t *users;
 
     if (why || missing) {
@@ -242,10 +243,10 @@ bool batch_run(struct job *j)
                       NULL, &b.catalog, &e) == OK ||
          job_fail(j, "%s", e.message);
     if (ok && filter)
-        b.has_filter = filter_parse(filter, &b.filter, &e) == OK;
+        b.has_filter = sim_filter_parse(filter, &b.filter, &e) == OK;
     ok = ok && answer_all(&b);
     if (b.has_filter)
-        filter_done(&b.filter);
+        sim_filter_done(&b.filter);
     buf_done(&b.out);
     catalog_done(&b.catalog);
     model_done(&b.model);

@@ -195,10 +195,10 @@ static enum wire_error check_filter(struct call *c, const struct resource *r,
 {
     int64_t max = c->sim->quotas[QUOTA_FILTER_FIELDS];
 
-    if ((int64_t) filter_field_count(f) > max)
+    if ((int64_t) sim_filter_field_count(f) > max)
         return call_fail(c, WIRE_INVALID_INPUT,
                          "Invalid Expression: it uses %zu fields; at most %lld are allowed.",
-                         filter_field_count(f), (long long) max);
+                         sim_filter_field_count(f), (long long) max);
     for (size_t i = 0; i < f->count; i++)
         for (size_t k = 0; k < f->clauses[i].count; k++)
             PASS(check_condition(c, resource_group(r), &f->clauses[i].conditions[k]));
@@ -211,10 +211,10 @@ HOOK_CHECK(filter_check)
     struct err e;
     enum wire_error error;
 
-    if (filter_parse(resource_text(r, "filterExpression"), &f, &e))
+    if (sim_filter_parse(resource_text(r, "filterExpression"), &f, &e))
         return call_fail(c, WIRE_INVALID_INPUT, "%s", e.message);
     error = check_filter(c, r, &f);
-    filter_done(&f);
+    sim_filter_done(&f);
     return error;
 }
 

@@ -166,14 +166,14 @@ static enum wire_error read_filter(struct call *c, const json_t *from, const str
     if (!str_eq(resource_group(r), t->group))
         return call_fail(c, WIRE_INVALID_INPUT, "The filter %s belongs to another dataset group.",
                          arn);
-    if (filter_parse(resource_text(r, "filterExpression"), out, &e))
+    if (sim_filter_parse(resource_text(r, "filterExpression"), out, &e))
         return call_fail(c, WIRE_INVALID_INPUT, "%s", e.message);
-    missing = filter_missing_value(out, json_object_get(from, "filterValues"));
+    missing = sim_filter_missing_value(out, json_object_get(from, "filterValues"));
     if (missing) {
         enum wire_error error = call_fail(
             c, WIRE_INVALID_INPUT, "No value was given for the filter parameter %s.", missing);
 
-        filter_done(out);
+        sim_filter_done(out);
         return error;
     }
     return WIRE_OK;
@@ -281,7 +281,7 @@ static enum wire_error promote(struct call *c, const struct promoting *p, json_t
     q.filter_values = json_object_get(promotion, "filterValues");
     q.n = (q.n * (size_t) json_int_or(promotion, "percentPromotedItems", 0) + 99) / 100;
     promoted = serve_items(&p->from->model, &p->from->catalog, &q);
-    filter_done(&f);
+    sim_filter_done(&f);
     mix(promoted, *list, p, json_text_or(promotion, "name", ""));
     json_decref(*list);
     *list = promoted;
@@ -326,7 +326,7 @@ enum wire_error get_recommendations(struct call *c)
     error = promote(c, &(struct promoting){ &t, x, &q }, &list);
     if (!error)
         error = add_metadata(c, &t, x, list);
-    filter_done(&f);
+    sim_filter_done(&f);
     answer(c, "itemList", list);
     return error;
 }
@@ -358,7 +358,7 @@ enum wire_error get_ranking(struct call *c)
     q.filter = f.count ? &f : NULL;
     list = serve_items(&x->model, &x->catalog, &q);
     error = add_metadata(c, &t, x, list);
-    filter_done(&f);
+    sim_filter_done(&f);
     answer(c, "personalizedRanking", list);
     return error;
 }
@@ -408,7 +408,7 @@ enum wire_error get_action_recommendations(struct call *c)
     q.recipe = t.recipe;
     q.filter = f.count ? &f : NULL;
     rows = serve_items(&x->model, &x->catalog, &q);
-    filter_done(&f);
+    sim_filter_done(&f);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         const char *action = json_text(row, "itemId");

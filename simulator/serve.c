@@ -101,7 +101,7 @@ static bool is_kept(const struct serve_question *q, struct candidate *at)
 {
     const struct filter_question fq = { look_up, at, q->filter_values };
 
-    return !q->filter || filter_keeps(q->filter, &fq);
+    return !q->filter || sim_filter_keeps(q->filter, &fq);
 }
 
 /* ---- items ---- */
@@ -222,13 +222,13 @@ json_t *serve_attribute_segment(const struct model *m, const struct catalog *c,
     const struct filter_question fq = { look_up, &at, NULL };
     struct filter f;
 
-    if (filter_parse(text, &f, e)) {
+    if (sim_filter_parse(text, &f, e)) {
         json_decref(at.values);
         return NULL;
     }
     for (size_t i = 0; i < m->items.count; i++) {
         at.item = m->items.texts[i];
-        fits[i] = filter_keeps(&f, &fq);
+        fits[i] = sim_filter_keeps(&f, &fq);
     }
     for (size_t user = 0; user < m->users.count; user++) {
         const uint32_t *history = m->history + user * MODEL_HISTORY;
@@ -240,7 +240,7 @@ json_t *serve_attribute_segment(const struct model *m, const struct catalog *c,
         }
         affinity[user] = seen > 0 ? fitting / (seen + 3) : 0; /* a short history says less */
     }
-    filter_done(&f);
+    sim_filter_done(&f);
     json_decref(at.values);
     return best_users(m, c, q, affinity);
 }

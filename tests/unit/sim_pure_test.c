@@ -136,9 +136,9 @@ static bool keeps(const char *expression, struct shelf shelf, const char *placeh
     shelf.values = json_array();
     if (placeholder)
         json_object_set_new(values, "X", json_string(placeholder));
-    assert_int_equal(filter_parse(expression, &f, &e), OK);
-    kept = filter_keeps(&f, &q);
-    filter_done(&f);
+    assert_int_equal(sim_filter_parse(expression, &f, &e), OK);
+    kept = sim_filter_keeps(&f, &q);
+    sim_filter_done(&f);
     json_decref(shelf.values);
     return kept;
 }
@@ -199,13 +199,14 @@ static void test_filters_refuse(void **state)
 
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-        assert_int_equal(filter_parse(wrong[i], &f, &e), ERR_INVALID);
+        assert_int_equal(sim_filter_parse(wrong[i], &f, &e), ERR_INVALID);
     assert_int_equal(
-        filter_parse("INCLUDE ItemID WHERE Items.A = $P AND Items.A = $Q OR Items.B = 1", &f, &e),
+        sim_filter_parse("INCLUDE ItemID WHERE Items.A = $P AND Items.A = $Q OR Items.B = 1", &f,
+                         &e),
         OK);
-    assert_int_equal(filter_field_count(&f), 2);
-    assert_string_equal(filter_missing_value(&f, NULL), "P");
-    filter_done(&f);
+    assert_int_equal(sim_filter_field_count(&f), 2);
+    assert_string_equal(sim_filter_missing_value(&f, NULL), "P");
+    sim_filter_done(&f);
 }
 
 /* ---- faults and quotas ---- */
