@@ -119,6 +119,31 @@ static bool take_body(struct call *c, struct run_start *s)
     return !answer_if_found(c, "invalid", &f);
 }
 
+/* What deletes is a change of the desired state, not the operation of it. */
+static bool may_start(struct call *c, enum run_kind kind)
+{
+    bool is_deleting = kind == RUN_KIND_DESTROY || kind == RUN_KIND_DELETE_DATA;
+
+    if (!is_deleting || c->who.scopes >> SCOPE_APPLY & 1)
+        return true;
+    answer_problemf(c, 403, "forbidden", "Runs of the kind \"%s\" need the scope \"apply\".",
+                    run_kind_name(kind));
+    return false;
+}
+
+/* Kinds that have a route of their own, with parameters that a run has no place for. */
+static bool has_no_other_route(struct call *c, enum run_kind kind)
+{
+    if (kind != RUN_KIND_DESTROY && kind != RUN_KIND_PROMOTE)
+        return true;
+    answer_field(c, "/kind", "bad-value",
+                 kind == RUN_KIND_DESTROY
+                     ? "A config is taken down by DELETE /configs/{name}?resources=delete."
+                     : "A version is promoted by POST "
+                       "/configs/{name}/campaigns/{campaign}/promote.");
+    return false;
+}
+
 static void written(struct call *c)
 {
     answer_written(c, rows_text(c->reply, c->answer_op, 0, 0));
@@ -215,7 +240,7 @@ void api_run_post(struct call *c)
 
     c->state = s;
     c->state_done = start_done;
-    if (take_body(c, s))
+    if (take_body(c, s) && may_start(c, s->kind) && has_no_other_route(c, s->kind))
         call_begin_write(c, read_config);
 }
 

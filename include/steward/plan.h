@@ -42,8 +42,12 @@ bool run_kind_is_supported(enum run_kind kind);
 enum run_kind run_kind_of_schedule(enum schedule_kind kind);
 
 enum verb {
-    VERB_ENSURE, /* make it be there and match */
-    VERB_RENEW,  /* per-run kinds: make a new one unless what is there is current */
+    VERB_ENSURE,  /* make it be there and match */
+    VERB_RENEW,   /* per-run kinds: make a new one unless what is there is current */
+    VERB_DELETE,  /* make it be gone; what is not ours stays */
+    VERB_RELEASE, /* take our marks off and leave it */
+    VERB_STOP,    /* stop what is in progress */
+    VERB_OBSERVE, /* look, compare, change nothing */
     VERB_COUNT
 };
 const char *verb_name(enum verb verb);
@@ -62,7 +66,7 @@ struct plan_step {
     const char *name, *key; /* borrowed from the file's components */
     const char *pointer;
     json_t *request, *tags, *refs, *options; /* owned; see migrations/0001: table steps */
-    size_t needs[40];                        /* indices of earlier steps */
+    size_t needs[128];                       /* indices of earlier steps */
     size_t n_needs;
 };
 
@@ -74,9 +78,11 @@ struct plan {
 
 /*
  * options (may be NULL): {"solutions": [name, …], "mode": "full"|"update", "import":
- * "ifNewer"|"force"|"skip", "batch": bool, "jobs": ["0", …], "datasets": [type, …]}. ERR_INVALID
- * when they name what the file does not have, or when a setting that the plan needs (bucket, role)
- * is nowhere given. The file must outlive the plan.
+ * "ifNewer"|"force"|"skip", "batch": bool, "jobs": ["0", …], "datasets": [type, …], "campaigns":
+ * [name, …], "version": ARN, "pin": bool, "unpin": bool, "reason": text, "resources":
+ * "keep"|"delete"}. ERR_INVALID when they name what the file does not have, or when a setting that
+ * the plan needs (bucket, role) is nowhere given; ERR_CONFLICT when the file forbids to destroy.
+ * The file must outlive the plan.
  */
 MUST_USE enum err_code plan_build(const struct parameter_file *f,
                                   const struct plan_settings *settings, enum run_kind kind,

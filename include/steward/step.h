@@ -38,6 +38,7 @@ enum seen {
     SEEN_CURRENT,     /* per-run: an ACTIVE one of somebody's is current: nothing to do */
     SEEN_NO_INPUT,    /* an import or batch job without data: nothing to do */
     SEEN_DIFFERS,     /* ACTIVE, differs in fields that can be changed in place */
+    SEEN_REPLACEABLE, /* ours, differs, and can only be deleted and made again */
     SEEN_CONFLICT,    /* differs in what cannot be changed, or belongs to somebody else */
     SEEN_FAILED,      /* CREATE FAILED */
     SEEN_STOPPED,     /* CREATE STOPPED */

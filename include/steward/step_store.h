@@ -39,7 +39,9 @@ struct step_row {
     const char *known_arn;  /* what the inventory has under the key; NULL */
     json_t *intent_request; /* owned; NULL */
     json_t *details;        /* owned; NULL */
-    int64_t started_ms;     /* 0: never looked at before */
+    json_t *known; /* what the inventory has under the key: {config, details, drift, created_ms};
+                      owned; NULL */
+    int64_t started_ms; /* 0: never looked at before */
 };
 void step_row_done(struct step_row *r);
 
@@ -90,6 +92,7 @@ struct checkpoint {
     json_t *steps;      /* list of items */
     json_t *events;     /* list of {id, step_id, type, data} */
     json_t *run_events; /* list of {run_id, id}: event ids for runs that may end */
+    bool has_extra;     /* some item only looked, or took something down */
     size_t lost, ended;
 };
 MUST_USE enum err_code step_store_checkpoint(struct db_conn *c, const char *owner,

@@ -23,6 +23,8 @@ static const struct {
     { KIND_DATASET, "schemaArn" },
     { KIND_SOLUTION, "performAutoTraining" },
     { KIND_SOLUTION, "performIncrementalUpdate" },
+    { KIND_SOLUTION, "solutionConfig/autoTrainingConfig" },
+    { KIND_SOLUTION, "solutionConfig/eventsConfig" },
     { KIND_CAMPAIGN, "solutionVersionArn" },
     { KIND_CAMPAIGN, "minProvisionedTPS" },
     { KIND_CAMPAIGN, "campaignConfig" },
@@ -126,11 +128,32 @@ static bool fits(const json_t *desired, const json_t *observed)
     return json_equal(desired, observed);
 }
 
+/* Metrics of an attribution are a set, by name. */
+static bool is_same_set(const json_t *desired, const json_t *observed, const char *key)
+{
+    size_t i, k;
+    json_t *a, *b;
+
+    if (json_array_size(desired) != json_array_size(observed))
+        return false;
+    json_array_foreach ((json_t *) desired, i, a) {
+        bool is_found = false;
+
+        json_array_foreach ((json_t *) observed, k, b)
+            is_found |= str_eq(json_text(a, key), json_text(b, key)) && fits(a, b);
+        if (!is_found)
+            return false;
+    }
+    return true;
+}
+
 static bool is_same(const struct kind *kind, const char *member, const json_t *desired,
                     const json_t *observed)
 {
     if (kind->id == KIND_SCHEMA && str_eq(member, "schema"))
         return is_same_avro(desired, observed);
+    if (kind->id == KIND_METRIC_ATTRIBUTION && str_eq(member, "metrics"))
+        return is_same_set(desired, observed, "metricName");
     if (str_eq(member, "datasetType") && json_is_string(desired) && json_is_string(observed))
         return strcasecmp(json_string_value(desired), json_string_value(observed)) == 0;
     if (str_eq(member, "filterExpression") && json_is_string(desired) && json_is_string(observed))
@@ -152,26 +175,76 @@ static bool is_listed(const char *member, const json_t *ignore)
     return false;
 }
 
+/* What one comparison works with. */
+struct comparison {
+    const struct kind *kind;
+    const json_t *observed, *update, *ignore;
+    json_t *list;
+    bool is_fixed; /* nothing of this resource can change in place */
+};
+
+static void add_difference(const struct comparison *x, const char *field, const json_t *desired,
+                           const json_t *observed)
+{
+    json_array_append_new(x->list,
+                          json_pack("{s:s, s:O, s:O?, s:b}", "field", field, "desired", desired,
+                                    "observed", observed, "inPlace",
+                                    (int) (!x->is_fixed && decide_is_in_place(x->kind, field))));
+}
+
+/* The parts of a solution's config are compared one by one: some can change, the others never. */
+static void compare_solution_config(const struct comparison *x, const json_t *desired)
+{
+    const json_t *seen = json_object_get(x->observed, "solutionConfig");
+    const json_t *update = json_object_get(x->update, "solutionUpdateConfig");
+    const char *part;
+    json_t *value;
+
+    json_object_foreach ((json_t *) desired, part, value) {
+        AUTO_FREE char *field = xasprintf("solutionConfig/%s", part);
+        const json_t *now = json_object_get(update, part);
+
+        if (!now)
+            now = json_object_get(seen, part);
+        if (!is_listed(field, x->ignore) && !fits(value, now))
+            add_difference(x, field, value, now);
+    }
+}
+
+/* Only the schemas of Items and Users can be replaced. */
+static bool is_fixed_dataset(const struct kind *kind, const json_t *observed)
+{
+    const char *type = json_text_or(observed, "datasetType", "");
+
+    return kind->id == KIND_DATASET && strcasecmp(type, "ITEMS") != 0 &&
+           strcasecmp(type, "USERS") != 0;
+}
+
 json_t *decide_differences(const struct kind *kind, const json_t *desired, const json_t *observed,
                            const json_t *ignore)
 {
-    const json_t *update = open_update(kind, observed);
-    json_t *list = json_array();
+    const struct comparison x = { .kind = kind,
+                                  .observed = observed,
+                                  .update = open_update(kind, observed),
+                                  .ignore = ignore,
+                                  .list = json_array(),
+                                  .is_fixed = is_fixed_dataset(kind, observed) };
     const char *member;
     json_t *value;
 
     json_object_foreach ((json_t *) desired, member, value) {
-        const json_t *seen = update ? json_object_get(update, member) : NULL;
+        const json_t *seen = x.update ? json_object_get(x.update, member) : NULL;
 
         if (!seen)
             seen = json_object_get(observed, member);
-        if (is_listed(member, ignore) || is_same(kind, member, value, seen))
+        if (is_listed(member, ignore))
             continue;
-        json_array_append_new(list, json_pack("{s:s, s:O, s:O?, s:b}", "field", member, "desired",
-                                              value, "observed", seen, "inPlace",
-                                              (int) decide_is_in_place(kind, member)));
+        if (kind->id == KIND_SOLUTION && str_eq(member, "solutionConfig"))
+            compare_solution_config(&x, value);
+        else if (!is_same(kind, member, value, seen))
+            add_difference(&x, member, value, seen);
     }
-    return list;
+    return x.list;
 }
 
 static bool is_all_in_place(const json_t *differences)

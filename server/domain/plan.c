@@ -16,90 +16,6 @@
 #include "steward/json.h"
 #include "steward/str.h"
 
-static const struct {
-    const char *name;
-    bool is_supported;
-} run_kinds[RUN_KIND_COUNT] = {
-    [RUN_KIND_APPLY] = { "apply", true },
-    [RUN_KIND_ADOPT] = { "adopt", false },
-    [RUN_KIND_IMPORT] = { "import", true },
-    [RUN_KIND_TRAIN] = { "train", true },
-    [RUN_KIND_TRAIN_FULL] = { "trainFull", true },
-    [RUN_KIND_TRAIN_UPDATE] = { "trainUpdate", true },
-    [RUN_KIND_RETRAIN] = { "retrain", true },
-    [RUN_KIND_BATCH_INFERENCE] = { "batchInference", true },
-    [RUN_KIND_BATCH_SEGMENT] = { "batchSegment", true },
-    [RUN_KIND_PROMOTE] = { "promote", false },
-    [RUN_KIND_STOP_TRAINING] = { "stopTraining", false },
-    [RUN_KIND_OBSERVE] = { "observe", false },
-    [RUN_KIND_EXPORT_DATA] = { "exportData", false },
-    [RUN_KIND_DELETE_DATA] = { "deleteData", false },
-    [RUN_KIND_DESTROY] = { "destroy", false },
-};
-static const char *const verb_names[VERB_COUNT] = {
-    [VERB_ENSURE] = "ensure", [VERB_RENEW] = "renew"
-};
-
-bool run_kind_find(const char *name, enum run_kind *out)
-{
-    for (unsigned i = 0; i < RUN_KIND_COUNT; i++)
-        if (str_eq(run_kinds[i].name, name))
-            return *out = (enum run_kind) i, true;
-    return false;
-}
-
-const char *run_kind_name(enum run_kind kind)
-{
-    return run_kinds[kind].name;
-}
-
-bool run_kind_is_supported(enum run_kind kind)
-{
-    return run_kinds[kind].is_supported;
-}
-
-enum run_kind run_kind_of_schedule(enum schedule_kind kind)
-{
-    switch (kind) {
-    case SCHEDULED_IMPORT:
-        return RUN_KIND_IMPORT;
-    case SCHEDULED_FULL:
-        return RUN_KIND_TRAIN_FULL;
-    case SCHEDULED_UPDATE:
-        return RUN_KIND_TRAIN_UPDATE;
-    case SCHEDULED_BATCH_INFERENCE:
-        return RUN_KIND_BATCH_INFERENCE;
-    case SCHEDULED_BATCH_SEGMENT:
-        return RUN_KIND_BATCH_SEGMENT;
-    }
-    abort();
-}
-
-json_t *plan_schedule_options(const struct file_schedule *s)
-{
-    json_t *options = json_object();
-    const char *slash = strrchr(s->path, '/');
-
-    if (s->subject)
-        json_object_set_new(options, "solutions", json_pack("[s]", s->subject));
-    if (s->kind == SCHEDULED_BATCH_INFERENCE || s->kind == SCHEDULED_BATCH_SEGMENT)
-        json_object_set_new(options, "jobs", json_pack("[s]", slash ? slash + 1 : "0"));
-    return options;
-}
-
-const char *verb_name(enum verb verb)
-{
-    return verb_names[verb];
-}
-
-bool verb_find(const char *name, enum verb *out)
-{
-    for (unsigned i = 0; i < VERB_COUNT; i++)
-        if (str_eq(verb_names[i], name))
-            return *out = (enum verb) i, true;
-    return false;
-}
-
 /* ---- what a run kind takes up ---- */
 
 struct builder {
@@ -119,7 +35,14 @@ static bool takes(enum run_kind run, enum kind_id kind, const json_t *options)
 
     switch ((int) run) {
     case RUN_KIND_APPLY:
+    case RUN_KIND_OBSERVE:
         return true;
+    case RUN_KIND_DESTROY:
+        return !kinds[kind].is_per_run || is_version;
+    case RUN_KIND_STOP_TRAINING:
+        return is_version;
+    case RUN_KIND_PROMOTE:
+        return kind == KIND_CAMPAIGN;
     case RUN_KIND_IMPORT:
         return is_import;
     case RUN_KIND_TRAIN:
@@ -167,9 +90,15 @@ static bool is_wanted(const struct builder *b, const struct component *c)
     const json_t *solutions = json_object_get(b->options, "solutions");
     const json_t *datasets = json_object_get(b->options, "datasets");
     const json_t *jobs = json_object_get(b->options, "jobs");
+    const json_t *campaigns = json_object_get(b->options, "campaigns");
     const char *solution = solution_of(b->file, c);
 
-    if (c->is_observed_only || !takes(b->kind, c->kind, b->options))
+    if (!takes(b->kind, c->kind, b->options))
+        return false;
+    /* What somebody else manages is looked at, so that others can refer to it; nothing more. */
+    if (c->is_observed_only && b->kind != RUN_KIND_OBSERVE && b->kind != RUN_KIND_APPLY)
+        return false;
+    if (campaigns && c->kind == KIND_CAMPAIGN && !list_has(campaigns, c->name))
         return false;
     if (solutions && solution && !list_has(solutions, solution))
         return false;
@@ -185,21 +114,38 @@ static bool is_wanted(const struct builder *b, const struct component *c)
 }
 
 /* Names in the options that the file does not have are errors, not silence. */
-static enum err_code check_solutions(const struct builder *b, struct err *e)
+static enum err_code check_names(const struct builder *b, const char *option, enum kind_id kind,
+                                 struct err *e)
 {
-    const json_t *solutions = json_object_get(b->options, "solutions");
+    const json_t *names = json_object_get(b->options, option);
     size_t i;
     json_t *item;
 
-    json_array_foreach ((json_t *) solutions, i, item) {
+    json_array_foreach ((json_t *) names, i, item) {
         bool is_known = false;
 
         for (size_t k = 0; k < b->file->n_components; k++)
-            is_known |= b->file->components[k].kind == KIND_SOLUTION &&
+            is_known |= b->file->components[k].kind == kind &&
                         str_eq(b->file->components[k].name, json_string_value(item));
         if (!is_known)
-            return err_set(e, ERR_INVALID, "The config \"%s\" has no solution \"%s\".",
-                           b->file->name, json_is_string(item) ? json_string_value(item) : "?");
+            return err_set(e, ERR_INVALID, "The config \"%s\" has no %s \"%s\".", b->file->name,
+                           kinds[kind].title, json_is_string(item) ? json_string_value(item) : "?");
+    }
+    return OK;
+}
+
+/* What the file protects is not destroyed, nor anything else of it: all or nothing. */
+static enum err_code check_destroy(const struct builder *b, struct err *e)
+{
+    for (size_t i = 0; b->kind == RUN_KIND_DESTROY && i < b->file->n_components; i++) {
+        const struct component *c = &b->file->components[i];
+
+        if (c->is_destroy_prevented && !kinds[c->kind].is_per_run &&
+            !str_eq(json_text(b->options, "resources"), "keep"))
+            return err_set(e, ERR_CONFLICT,
+                           "The %s \"%s\" has preventDestroy at %s; take it out of the file first, "
+                           "or delete the config with resources=keep.",
+                           kinds[c->kind].title, c->name, c->pointer);
     }
     return OK;
 }
@@ -333,6 +279,17 @@ static enum err_code plan_batch(const struct builder *b, const struct component 
     return OK;
 }
 
+/* Where a destruction has to look for what has no ARN of its own making. */
+static void plan_references(const struct builder *b, const struct component *c, struct plan_step *s)
+{
+    if (c->kind == KIND_DATASET)
+        json_object_set_new(s->request, "datasetType", json_string(c->dataset_type));
+    if (c->kind == KIND_SOLUTION_VERSION)
+        refer(s, "solutionArn", b->file->components[c->parent].key);
+    else if (c->kind != KIND_DATASET_GROUP && c->kind != KIND_SCHEMA)
+        refer(s, "datasetGroupArn", find_kind(b->file, KIND_DATASET_GROUP)->key);
+}
+
 /* References, dependencies and options by kind. Parents that have no step in this run come from the
  * inventory. */
 static enum err_code plan_kind(const struct builder *b, const struct component *c,
@@ -387,20 +344,97 @@ static enum err_code plan_kind(const struct builder *b, const struct component *
     return err_set(e, ERR_INTERNAL, "No plan for a component of kind %s.", kinds[c->kind].name);
 }
 
+static enum verb verb_of(const struct builder *b, const struct component *c)
+{
+    switch ((int) b->kind) {
+    case RUN_KIND_OBSERVE:
+        return VERB_OBSERVE;
+    case RUN_KIND_STOP_TRAINING:
+        return VERB_STOP;
+    case RUN_KIND_DESTROY:
+        if (kinds[c->kind].is_per_run)
+            return VERB_STOP;
+        return str_eq(json_text(b->options, "resources"), "keep") ? VERB_RELEASE : VERB_DELETE;
+    case RUN_KIND_APPLY:
+        return c->is_observed_only ? VERB_OBSERVE : VERB_ENSURE;
+    default:
+        return kinds[c->kind].is_per_run ? VERB_RENEW : VERB_ENSURE;
+    }
+}
+
+/* The workflowConfig of the solution a component belongs to, or NULL. */
+static const json_t *solution_workflow(const struct parameter_file *f, const struct component *c)
+{
+    const char *name = solution_of(f, c);
+
+    for (size_t i = 0; name && i < f->n_components; i++)
+        if (f->components[i].kind == KIND_SOLUTION && str_eq(f->components[i].name, name))
+            return f->components[i].workflow;
+    return NULL;
+}
+
 static void plan_options(const struct builder *b, const struct component *c, struct plan_step *s)
 {
     static const char *const adopt[] = {
         [ADOPT_AUTO] = "auto", [ADOPT_NEVER] = "never", [ADOPT_TAKEOVER] = "takeover"
     };
-    bool is_renewal = b->kind != RUN_KIND_APPLY && kinds[c->kind].is_per_run;
+    const char *promotion =
+        json_text(json_object_get(solution_workflow(b->file, c), "promotion"), "policy");
 
-    s->verb = is_renewal ? VERB_RENEW : VERB_ENSURE;
+    s->verb = verb_of(b, c);
+    if (c->kind == KIND_CAMPAIGN) {
+        static const char *const kept[] = { "version", "pin", "reason", "unpin" };
+
+        if (promotion && !str_eq(promotion, "automatic"))
+            json_object_set_new(s->options, "promotion", json_string(promotion));
+        for (size_t i = 0; i < ARRAY_LEN(kept) && b->kind == RUN_KIND_PROMOTE; i++)
+            if (json_object_get(b->options, kept[i]))
+                json_object_set(s->options, kept[i], json_object_get(b->options, kept[i]));
+    }
     if (c->max_age_s > 0)
         json_object_set_new(s->options, "maxAgeSeconds", json_integer(c->max_age_s));
     if (c->adopt != ADOPT_AUTO)
         json_object_set_new(s->options, "adopt", json_string(adopt[c->adopt]));
     if (c->ignore_fields)
         json_object_set_new(s->options, "ignoreFields", json_deep_copy(c->ignore_fields));
+}
+
+/* Which kinds must be gone before a kind can be deleted. */
+static bool is_below(enum kind_id kind, enum kind_id earlier)
+{
+    switch ((int) kind) {
+    case KIND_SOLUTION:
+        return earlier == KIND_CAMPAIGN || earlier == KIND_SOLUTION_VERSION;
+    case KIND_DATASET:
+        return earlier != KIND_SCHEMA && earlier != KIND_DATASET;
+    case KIND_SCHEMA:
+        return earlier == KIND_DATASET;
+    case KIND_DATASET_GROUP:
+        return earlier != KIND_SCHEMA;
+    default:
+        return false;
+    }
+}
+
+/* Taking down: children first. A solution waits for its own campaigns and trainings only. */
+static void plan_destruction(const struct builder *b, const struct component *c,
+                             struct plan_step *s)
+{
+    for (size_t i = 0; i < b->file->n_components; i++) {
+        const struct component *other = &b->file->components[i];
+
+        if (b->step_of[i] == SIZE_MAX || !is_below(c->kind, other->kind))
+            continue;
+        if (c->kind == KIND_SOLUTION && !str_eq(solution_of(b->file, other), c->name))
+            continue;
+        need(s, b->step_of[i]);
+    }
+}
+
+/* The order in which components become steps: for a destruction schema and group come last. */
+static size_t order_at(const struct builder *b, size_t i)
+{
+    return b->kind == RUN_KIND_DESTROY ? b->file->n_components - 1 - i : i;
 }
 
 static enum err_code add_step(struct builder *b, size_t component, struct err *e)
@@ -420,7 +454,11 @@ static enum err_code add_step(struct builder *b, size_t component, struct err *e
         s->request = json_object();
     b->step_of[component] = b->plan->n_steps++;
     plan_options(b, c, s);
-    return plan_kind(b, c, s, e);
+    if (b->kind != RUN_KIND_DESTROY)
+        return plan_kind(b, c, s, e);
+    plan_references(b, c, s);
+    plan_destruction(b, c, s);
+    return OK;
 }
 
 enum err_code plan_build(const struct parameter_file *f, const struct plan_settings *settings,
@@ -436,15 +474,19 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
     if (!run_kind_is_supported(kind))
         return err_set(e, ERR_INVALID, "Runs of kind \"%s\" are not available in this release.",
                        run_kind_name(kind));
-    TRY(check_solutions(&b, e));
+    TRY(check_names(&b, "solutions", KIND_SOLUTION, e));
+    TRY(check_names(&b, "campaigns", KIND_CAMPAIGN, e));
+    TRY(check_destroy(&b, e));
     out->steps = arena_alloc(&out->arena, (f->n_components + 1) * sizeof *out->steps);
     b.step_of = arena_alloc(&out->arena, (f->n_components + 1) * sizeof *b.step_of);
     for (size_t i = 0; i < f->n_components; i++)
         b.step_of[i] = SIZE_MAX;
     for (size_t i = 0; i < f->n_components; i++) {
-        if (!is_wanted(&b, &f->components[i]))
+        size_t at = order_at(&b, i);
+
+        if (!is_wanted(&b, &f->components[at]))
             continue;
-        rc = add_step(&b, i, e);
+        rc = add_step(&b, at, e);
         if (rc) {
             plan_done(out);
             return rc;
@@ -497,11 +539,14 @@ json_t *plan_claims(const struct plan *p)
 {
     AUTO_FREE const char **keys = xcalloc(p->n_steps + 1, sizeof *keys);
     json_t *list = json_array();
+    size_t n = 0;
 
+    /* Looking disturbs nobody, and stopping a training must not wait for the run that trains. */
     for (size_t i = 0; i < p->n_steps; i++)
-        keys[i] = p->steps[i].key;
-    qsort(keys, p->n_steps, sizeof *keys, compare_texts);
-    for (size_t i = 0; i < p->n_steps; i++)
+        if (p->steps[i].verb != VERB_OBSERVE && p->steps[i].verb != VERB_STOP)
+            keys[n++] = p->steps[i].key;
+    qsort(keys, n, sizeof *keys, compare_texts);
+    for (size_t i = 0; i < n; i++)
         if (i == 0 || !str_eq(keys[i], keys[i - 1]))
             json_array_append_new(list, json_string(keys[i]));
     return list;

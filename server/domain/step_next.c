@@ -15,6 +15,7 @@
 #define BACKOFF_BASE_MS 500
 #define BACKOFF_CAP_MS  60000
 #define UPDATE_TRIES    5
+#define DELETE_TRIES    30 /* refusals of a deletion because something hangs under it */
 #define EXISTS_TRIES \
     6 /* looks for a resource that must exist before "the name is taken elsewhere" */
 
@@ -83,7 +84,14 @@ static void act(const struct step *s, struct command *c, enum op op)
 static void on_absent(const struct step *s, int64_t now, struct command *c)
 {
     bool is_maybe = s->intent == INTENT_MAYBE_SENT && s->op == OP_CREATE;
+    int64_t deleted_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
 
+    /* Replacing: an uncertain deletion must not hit the new one. */
+    if (s->op == OP_DELETE && deleted_ms > 0 && now < deleted_ms + s->quiescence_ms) {
+        wait_for(c, WHY_VERIFY, deleted_ms + s->quiescence_ms - now, 0);
+        c->is_ambiguous = s->intent == INTENT_MAYBE_SENT;
+        return;
+    }
     if (s->op == OP_UPDATE || (s->op == OP_CREATE && s->intent == INTENT_SAVED)) {
         fail(c, WHY_VANISHED);
         return;
@@ -134,14 +142,103 @@ static void on_failed(const struct step *s, struct command *c)
     fail(c, WHY_FAILED);
 }
 
+static void done(struct command *c, enum why why)
+{
+    c->type = CMD_DONE;
+    c->why = why;
+}
+
+/* Gone. A deletion of ours that may still land would hit whoever takes the name next: the step
+ * keeps it until no call can. */
+static void on_gone(const struct step *s, int64_t now, struct command *c)
+{
+    int64_t maybe_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
+
+    if (s->op == OP_DELETE && maybe_ms > 0 && now < maybe_ms + s->quiescence_ms) {
+        wait_for(c, WHY_VERIFY, maybe_ms + s->quiescence_ms - now, 0);
+        c->is_ambiguous = s->intent == INTENT_MAYBE_SENT;
+        return;
+    }
+    done(c, WHY_GONE);
+}
+
+static void on_seen_to_delete(const struct step *s, enum seen seen, int64_t now, struct command *c)
+{
+    switch ((int) seen) {
+    case SEEN_ABSENT:
+    case SEEN_STALE:
+    case SEEN_NO_INPUT:
+        on_gone(s, now, c);
+        return;
+    case SEEN_CONFLICT:
+        done(c, WHY_NOT_OURS);
+        return;
+    case SEEN_DELETING:
+        wait_for(c, WHY_DELETING, s->poll_ms, s->poll_ms / 8);
+        c->is_found = true;
+        return;
+    case SEEN_IN_PROGRESS:
+    case SEEN_STOPPING:
+        wait_for(c, WHY_IN_PROGRESS, s->poll_ms, s->poll_ms / 8);
+        return;
+    default:
+        act(s, c, OP_DELETE);
+    }
+}
+
+static void on_seen_to_stop(const struct step *s, enum seen seen, struct command *c)
+{
+    if (seen == SEEN_IN_PROGRESS)
+        act(s, c, OP_STOP);
+    else if (seen == SEEN_STOPPING)
+        wait_for(c, WHY_IN_PROGRESS, s->poll_ms, s->poll_ms / 8);
+    else
+        done(c, WHY_GONE);
+}
+
+static void on_seen_to_release(const struct step *s, enum seen seen, struct command *c)
+{
+    if (seen == SEEN_DIFFERS)
+        act(s, c, OP_UPDATE);
+    else
+        done(c, seen == SEEN_CONFLICT ? WHY_NOT_OURS : WHY_MATCHES);
+}
+
+/* True when the goal is another than to have it there. */
+static bool on_seen_otherwise(const struct step *s, const struct outcome *o, int64_t now,
+                              struct command *c)
+{
+    switch (s->goal) {
+    case GOAL_PRESENT:
+        return false;
+    case GOAL_ABSENT:
+        on_seen_to_delete(s, o->seen, now, c);
+        return true;
+    case GOAL_IDLE:
+        on_seen_to_stop(s, o->seen, c);
+        return true;
+    case GOAL_RELEASED:
+        on_seen_to_release(s, o->seen, c);
+        return true;
+    case GOAL_SEEN:
+        done(c, WHY_OBSERVED);
+        c->is_found = o->seen != SEEN_ABSENT && o->seen != SEEN_STALE && o->seen != SEEN_NO_INPUT;
+        return true;
+    }
+    abort();
+}
+
 static void on_seen(const struct step *s, const struct outcome *o, int64_t now, struct command *c)
 {
+    if (on_seen_otherwise(s, o, now, c))
+        return;
     switch (o->seen) {
     case SEEN_ABSENT:
     case SEEN_STALE:
         on_absent(s, now, c);
         return;
     case SEEN_IN_PROGRESS:
+    case SEEN_STOPPING:
         wait_for(c, WHY_IN_PROGRESS, s->poll_ms, s->poll_ms / 8);
         c->is_found = true;
         return;
@@ -159,6 +256,9 @@ static void on_seen(const struct step *s, const struct outcome *o, int64_t now, 
         return;
     case SEEN_DIFFERS:
         act(s, c, OP_UPDATE);
+        return;
+    case SEEN_REPLACEABLE:
+        act(s, c, OP_DELETE);
         return;
     case SEEN_CONFLICT:
         fail(c, WHY_CONFLICT);
@@ -197,7 +297,14 @@ static void on_sent(const struct step *s, const struct outcome *o, struct comman
         back_off(s, c, WHY_LIST_LAG);
         return;
     case OUT_SENT_BUSY:
-        back_off(s, c, WHY_BUSY);
+        if (s->op == OP_DELETE && s->failures >= DELETE_TRIES)
+            fail(c, WHY_REFUSED);
+        else
+            back_off(s, c, WHY_BUSY);
+        c->is_refund = true;
+        return;
+    case OUT_SENT_KEPT:
+        done(c, WHY_IN_USE);
         c->is_refund = true;
         return;
     case OUT_NOT_SENT:
@@ -261,6 +368,7 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
     case OUT_SENT_EXISTS:
     case OUT_SENT_BUSY:
     case OUT_SENT_REFUSED:
+    case OUT_SENT_KEPT:
     case OUT_NOT_SENT:
     case OUT_SENT_UNKNOWN:
         on_sent(s, o, c);

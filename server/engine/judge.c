@@ -19,8 +19,21 @@ static bool is_passing_limit(const struct step_row *row, const struct aws_call *
            strstr(call->error_message, "IN_PROGRESS") != NULL;
 }
 
+/* A deletion of what is gone has had its effect; of a schema that others use, none is wanted. */
+static enum outcome_type judge_refused_delete(const struct step_row *row,
+                                              const struct aws_call *call)
+{
+    if (call->error_class == AWS_ERROR_NOT_FOUND)
+        return OUT_SENT_OK;
+    if (call->error_class == AWS_ERROR_IN_USE && row->kind->id == KIND_SCHEMA)
+        return OUT_SENT_KEPT;
+    return OUT_COUNT;
+}
+
 enum outcome_type judge_send(const struct step_row *row, const struct aws_call *call)
 {
+    enum outcome_type refused;
+
     if (call->outcome == AWS_DONE) {
         if (str_eq(call->operation, row->kind->create_op) &&
             str_is_empty(json_text(call->response, row->kind->arn_member)))
@@ -29,6 +42,9 @@ enum outcome_type judge_send(const struct step_row *row, const struct aws_call *
     }
     if (call->outcome != AWS_REFUSED)
         return OUT_SENT_UNKNOWN;
+    refused = row->step.op == OP_DELETE ? judge_refused_delete(row, call) : OUT_COUNT;
+    if (refused != OUT_COUNT)
+        return refused;
     switch (call->error_class) {
     case AWS_ERROR_EXISTS:
         return OUT_SENT_EXISTS;
@@ -129,7 +145,11 @@ static const char *const why_slugs[WHY_COUNT] = { [WHY_NONE] = "none",
                                                   [WHY_CURRENT] = "current",
                                                   [WHY_NO_INPUT] = "no-input",
                                                   [WHY_MATCHES] = "matches",
-                                                  [WHY_LIST_LAG] = "list-lag" };
+                                                  [WHY_LIST_LAG] = "list-lag",
+                                                  [WHY_GONE] = "gone",
+                                                  [WHY_NOT_OURS] = "not-ours",
+                                                  [WHY_IN_USE] = "in-use",
+                                                  [WHY_OBSERVED] = "observed" };
 
 const char *judge_why_slug(enum why why)
 {
@@ -170,26 +190,45 @@ const char *judge_waiting_for(const struct work *w, enum why why)
 
 static void describe_conflict(const struct work *w, struct buf *out)
 {
+    bool is_more = false;
     size_t i;
     json_t *d;
 
+    if (*w->look.conflict) {
+        buf_adds(out, w->look.conflict);
+        return;
+    }
     buf_printf(out, "The %s %s exists and differs in what cannot be changed:", w->row.kind->title,
                w->row.name);
     json_array_foreach (w->differences, i, d) {
+        if (json_bool_or(d, "inPlace", false))
+            continue;
         AUTO_FREE char *desired = json_compact(json_object_get(d, "desired"));
         const json_t *seen = json_object_get(d, "observed");
         AUTO_FREE char *observed = seen ? json_compact(seen) : xstrdup("nothing");
 
-        buf_printf(out, "%s %s is %.120s, wanted %.120s", i ? ";" : "", json_text(d, "field"),
+        buf_printf(out, "%s %s is %.120s, wanted %.120s", is_more ? ";" : "", json_text(d, "field"),
                    observed, desired);
+        is_more = true;
     }
     buf_adds(out, ". Use another name, or change the file back.");
+}
+
+/* Of the resource, or of its latest update. */
+static const char *failure_reason(const struct work *w)
+{
+    const char *member = w->row.kind->update_member;
+    const char *reason = w->observed ? json_text(w->observed, "failureReason") : NULL;
+
+    if (!reason && w->observed && member)
+        reason = json_text(json_object_get(w->observed, member), "failureReason");
+    return reason;
 }
 
 void judge_failure(const struct work *w, enum why why, struct buf *out)
 {
     const char *title = w->row.kind->title, *name = w->row.name;
-    const char *reason = w->observed ? json_text(w->observed, "failureReason") : NULL;
+    const char *reason = failure_reason(w);
     const char *cure = find_cure(why == WHY_REFUSED ? w->call.error_message : reason);
     char call[1400];
 
@@ -198,7 +237,8 @@ void judge_failure(const struct work *w, enum why why, struct buf *out)
         describe_conflict(w, out);
         return;
     case WHY_FAILED:
-        buf_printf(out, "Amazon Personalize could not make the %s %s: %s", title, name,
+        buf_printf(out, "Amazon Personalize could not %s the %s %s: %s",
+                   w->row.step.op == OP_UPDATE ? "update" : "make", title, name,
                    reason ? reason : "it gave no reason.");
         break;
     case WHY_STOPPED:
@@ -230,7 +270,7 @@ void judge_failure(const struct work *w, enum why why, struct buf *out)
 
 json_t *judge_failure_json(const struct work *w, enum why why, const char *message)
 {
-    const char *reason = w->observed ? json_text(w->observed, "failureReason") : NULL;
+    const char *reason = failure_reason(w);
     json_t *f = json_pack("{s:s, s:s}", "code", why_slugs[why], "message", message);
     const char *cure = find_cure(why == WHY_REFUSED ? w->call.error_message : reason);
 

@@ -20,6 +20,7 @@
 void look_done(struct look *l)
 {
     json_decref(l->items);
+    json_decref(l->tags);
     *l = (struct look){ 0 };
 }
 
@@ -38,11 +39,21 @@ static enum look_result describe(struct work *w, const char *arn)
     return LOOK_CALL;
 }
 
-static enum look_result list_page(struct work *w)
+/* Whoever only looks, stops or takes down finds nothing under a parent that is not there. */
+static bool is_modest(const struct work *w)
+{
+    return w->row.step.goal != GOAL_PRESENT;
+}
+
+static enum look_result list_page(struct work *w, enum seen *seen)
 {
     const struct kind *kind = w->row.kind;
     const char *parent = json_text(w->row.arns, kind->list_filter);
 
+    if (!parent && is_modest(w)) {
+        *seen = SEEN_ABSENT;
+        return LOOK_SEEN;
+    }
     if (!parent) {
         (void) err_set(&w->trouble, ERR_INVALID,
                        "The %s of %s %s is not known yet; apply the config first.",
@@ -124,7 +135,7 @@ static enum look_result failed(const struct work *w)
     return judge_look_is_retryable(&w->call) ? LOOK_LATER : LOOK_NEVER;
 }
 
-static enum look_result after_folder(struct work *w)
+static enum look_result after_folder(struct work *w, enum seen *seen)
 {
     struct s3_listing listing;
     struct place p;
@@ -150,7 +161,7 @@ static enum look_result after_folder(struct work *w)
         return look_folder(w);
     w->look.token[0] = '\0';
     w->look.pages = 0;
-    return *w->look.location ? list_page(w) : look_file(w);
+    return *w->look.location ? list_page(w, seen) : look_file(w);
 }
 
 static enum look_result after_file(struct work *w, enum seen *seen)
@@ -168,7 +179,7 @@ static enum look_result after_file(struct work *w, enum seen *seen)
     (void) snprintf(w->look.location, sizeof w->look.location, "s3://%s/%s", p.bucket, p.file);
     if (clock_parse_http(w->call.last_modified, &seconds))
         w->look.data_ms = seconds * 1000;
-    return list_page(w);
+    return list_page(w, seen);
 }
 
 /* ---- lists ---- */
@@ -255,12 +266,38 @@ static enum look_result choose_current(struct worker *k, struct work *w, enum se
     return describe(w, json_text_or(json_array_get(w->look.items, at), row->kind->arn_member, ""));
 }
 
+/* What is still in progress, to be stopped: what was begun last first. */
+static enum look_result choose_running(struct work *w, enum seen *seen)
+{
+    size_t i;
+    json_t *item;
+
+    *seen = SEEN_ABSENT;
+    json_array_foreach (w->look.items, i, item) {
+        const char *status = json_text_or(item, "status", "");
+        bool is_stopping = str_eq(status, "CREATE STOPPING");
+
+        if (!is_stopping && !str_eq(status, "CREATE PENDING") &&
+            !str_eq(status, "CREATE IN_PROGRESS"))
+            continue;
+        *seen = is_stopping ? SEEN_STOPPING : SEEN_IN_PROGRESS;
+        str_copy(w->look.arn, sizeof w->look.arn, json_text_or(item, w->row.kind->arn_member, ""));
+        if (!is_stopping)
+            break;
+    }
+    return LOOK_SEEN;
+}
+
 static enum look_result after_list(struct worker *k, struct work *w, enum seen *seen)
 {
     const struct kind *kind = w->row.kind;
     const json_t *page, *child;
     const char *token;
 
+    if (w->call.outcome != AWS_DONE && is_modest(w) && w->call.error_class == AWS_ERROR_NOT_FOUND) {
+        *seen = SEEN_ABSENT;
+        return LOOK_SEEN;
+    }
     if (w->call.outcome != AWS_DONE)
         return failed(w);
     page = json_object_get(w->call.response, kind->list_member);
@@ -272,8 +309,10 @@ static enum look_result after_list(struct worker *k, struct work *w, enum seen *
             return LOOK_LATER;
         }
         str_copy(w->look.token, sizeof w->look.token, token);
-        return list_page(w);
+        return list_page(w, seen);
     }
+    if (w->row.verb == VERB_STOP)
+        return choose_running(w, seen);
     if (!kind->is_per_run) {
         child = pick_child(w);
         if (child)
@@ -294,8 +333,19 @@ static void keep_observed(struct work *w, const json_t *resource)
     w->observed = json_incref((json_t *) resource);
 }
 
-static enum look_result judged(struct work *w, enum seen *seen)
+/* The update that we asked for failed: asking again would fail again. */
+static bool is_update_failed(const struct work *w)
 {
+    const char *member = w->row.kind->update_member;
+    const json_t *update = member ? json_object_get(w->observed, member) : NULL;
+
+    return w->row.step.op == OP_UPDATE && w->row.step.intent == INTENT_SAVED &&
+           str_eq(json_text(update, "status"), "CREATE FAILED");
+}
+
+static enum look_result judged(struct worker *k, struct work *w, enum seen *seen)
+{
+    ownership_judge(k, w);
     *seen = decide_seen(w->row.kind, w->observed, w->differences);
     /* Somebody else's finished job or version makes ours unnecessary. */
     if (*seen == SEEN_MATCHES && w->look.is_foreign && w->row.kind->is_per_run)
@@ -303,7 +353,38 @@ static enum look_result judged(struct work *w, enum seen *seen)
     if ((*seen == SEEN_FAILED || *seen == SEEN_STOPPED) && w->look.is_foreign &&
         w->row.kind->is_per_run)
         *seen = SEEN_STALE;
+    if (*seen == SEEN_DIFFERS && is_update_failed(w))
+        *seen = SEEN_FAILED;
+    /* A filter of ours is replaced under its name; the service has no update for it. */
+    if (*seen == SEEN_CONFLICT && w->row.kind->id == KIND_FILTER && !*w->look.conflict)
+        *seen = w->look.is_owner || w->row.verb == VERB_OBSERVE ? SEEN_REPLACEABLE : SEEN_CONFLICT;
+    if (*w->look.conflict && *seen != SEEN_DELETING)
+        *seen = SEEN_CONFLICT;
     return LOOK_SEEN;
+}
+
+static enum look_result ask_tags(struct worker *k, struct work *w, enum seen *seen)
+{
+    if (!ownership_needs_tags(w))
+        return judged(k, w, seen);
+    w->look.stage = LOOK_TAGS;
+    start_call(w, "ListTagsForResource", json_pack("{s:s}", "resourceArn", w->look.arn));
+    return LOOK_CALL;
+}
+
+static enum look_result after_tags(struct worker *k, struct work *w, enum seen *seen)
+{
+    const json_t *tags = json_object_get(w->call.response, "tags");
+
+    if (w->call.outcome != AWS_DONE) {
+        if (w->call.error_class != AWS_ERROR_NOT_FOUND)
+            return failed(w);
+        *seen = SEEN_ABSENT; /* gone between the two calls */
+        return LOOK_SEEN;
+    }
+    json_decref(w->look.tags);
+    w->look.tags = tags ? json_incref((json_t *) tags) : json_array();
+    return judged(k, w, seen);
 }
 
 static void compare(struct work *w)
@@ -314,12 +395,53 @@ static void compare(struct work *w)
     w->differences = NULL;
     if (w->row.kind->is_per_run)
         return;
+    if (w->row.verb == VERB_DELETE || w->row.verb == VERB_RELEASE) {
+        w->differences = json_array();
+        return;
+    }
     desired = request_desired(&w->row);
     w->differences = decide_differences(w->row.kind, desired, w->observed,
                                         json_object_get(w->row.options, "ignoreFields"));
 }
 
-static enum look_result after_describe(struct work *w, enum seen *seen)
+/* A schema cannot change: content that another one holds under the name gets a name of its own. */
+static bool wants_alternative(const struct work *w)
+{
+    return w->row.kind->id == KIND_SCHEMA && !w->look.is_alternative &&
+           json_array_size(w->differences) > 0 && w->row.verb != VERB_DELETE &&
+           w->row.verb != VERB_RELEASE;
+}
+
+static enum look_result look_alternative(struct worker *k, struct work *w)
+{
+    char arn[512];
+
+    w->look.is_alternative = true;
+    request_alternative_name(&w->row, w->intent_name);
+    request_arn(k, w->row.kind, w->intent_name, arn, sizeof arn);
+    return describe(w, arn);
+}
+
+/* What the description leaves out is asked for, before it is judged. */
+static enum look_result look_closer(struct worker *k, struct work *w, enum seen *seen)
+{
+    const struct kind *kind = w->row.kind;
+
+    if (kind->id == KIND_SOLUTION_VERSION && str_eq(json_text(w->observed, "status"), "ACTIVE")) {
+        w->look.stage = LOOK_METRICS;
+        start_call(w, "GetSolutionMetrics", json_pack("{s:s}", "solutionVersionArn", w->look.arn));
+        return LOOK_CALL;
+    }
+    if (kind->id == KIND_METRIC_ATTRIBUTION) {
+        w->look.stage = LOOK_ATTRIBUTION;
+        start_call(w, "ListMetricAttributionMetrics",
+                   json_pack("{s:s, s:i}", "metricAttributionArn", w->look.arn, "maxResults", 100));
+        return LOOK_CALL;
+    }
+    return ask_tags(k, w, seen);
+}
+
+static enum look_result after_describe(struct worker *k, struct work *w, enum seen *seen)
 {
     const struct kind *kind = w->row.kind;
     const json_t *resource = json_object_get(w->call.response, kind->describe_member);
@@ -337,15 +459,22 @@ static enum look_result after_describe(struct work *w, enum seen *seen)
     }
     keep_observed(w, resource);
     compare(w);
-    if (kind->id == KIND_SOLUTION_VERSION && str_eq(json_text(resource, "status"), "ACTIVE")) {
-        w->look.stage = LOOK_METRICS;
-        start_call(w, "GetSolutionMetrics", json_pack("{s:s}", "solutionVersionArn", w->look.arn));
-        return LOOK_CALL;
-    }
-    return judged(w, seen);
+    return wants_alternative(w) ? look_alternative(k, w) : look_closer(k, w, seen);
 }
 
-static enum look_result after_identify(struct work *w, enum seen *seen)
+/* An attribution has at most ten metrics: one page. */
+static enum look_result after_attribution(struct worker *k, struct work *w, enum seen *seen)
+{
+    json_t *metrics = json_object_get(w->call.response, "metrics");
+
+    if (w->call.outcome != AWS_DONE)
+        return failed(w);
+    json_object_set(w->observed, "metrics", metrics);
+    compare(w);
+    return ask_tags(k, w, seen);
+}
+
+static enum look_result after_identify(struct worker *k, struct work *w, enum seen *seen)
 {
     const json_t *resource = json_object_get(w->call.response, w->row.kind->describe_member);
 
@@ -354,20 +483,20 @@ static enum look_result after_identify(struct work *w, enum seen *seen)
     if (resource && str_eq(json_text(resource, "name"), w->intent_name)) {
         w->look.is_own_name = true;
         keep_observed(w, resource);
-        return judged(w, seen);
+        return judged(k, w, seen);
     }
     w->look.candidate++;
     return identify_next(w, seen);
 }
 
 /* Metrics are read once a version is ACTIVE; a version without any (UPDATE) is fine. */
-static enum look_result after_metrics(struct work *w, enum seen *seen)
+static enum look_result after_metrics(struct worker *k, struct work *w, enum seen *seen)
 {
     if (w->call.outcome == AWS_DONE)
         w->metrics = json_incref(json_object_get(w->call.response, "metrics"));
     else if (judge_look_is_retryable(&w->call))
         return LOOK_LATER;
-    return judged(w, seen);
+    return judged(k, w, seen);
 }
 
 enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
@@ -375,16 +504,17 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
     const struct step_row *row = &w->row;
     char arn[512];
 
-    (void) seen;
     look_done(&w->look);
     w->look.items = json_array();
     request_intent_name(k, row, w->intent_name);
     if (row->intent_name)
         str_copy(w->intent_name, sizeof w->intent_name, row->intent_name);
-    if (row->arn) {
+    if (row->arn && row->verb != VERB_STOP) {
         w->look.is_foreign = row->step.intent != INTENT_SAVED;
         return describe(w, row->arn);
     }
+    if (row->verb == VERB_DELETE && row->known_arn)
+        return describe(w, row->known_arn);
     if (request_has_arn_by_name(row->kind) &&
         (!row->kind->is_per_run || row->step.intent == INTENT_MAYBE_SENT)) {
         w->look.is_own_name = row->kind->is_per_run;
@@ -393,24 +523,28 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
     }
     if (row->kind->id == KIND_DATASET_IMPORT_JOB)
         return look_folder(w);
-    return list_page(w);
+    return list_page(w, seen);
 }
 
 enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen)
 {
     switch (w->look.stage) {
     case LOOK_FOLDER:
-        return after_folder(w);
+        return after_folder(w, seen);
     case LOOK_FILE:
         return after_file(w, seen);
     case LOOK_LIST:
         return after_list(k, w, seen);
     case LOOK_DESCRIBE:
-        return after_describe(w, seen);
+        return after_describe(k, w, seen);
     case LOOK_IDENTIFY:
-        return after_identify(w, seen);
+        return after_identify(k, w, seen);
     case LOOK_METRICS:
-        return after_metrics(w, seen);
+        return after_metrics(k, w, seen);
+    case LOOK_ATTRIBUTION:
+        return after_attribution(k, w, seen);
+    case LOOK_TAGS:
+        return after_tags(k, w, seen);
     case LOOK_START:
         break;
     }

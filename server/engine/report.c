@@ -39,6 +39,14 @@ static void set_time(json_t *item, const char *key, const json_t *observed, cons
     json_object_set_new(item, key, json_string(text));
 }
 
+/* What the kind or the verb adds. */
+static void add_detail(json_t *item, const char *key, json_t *value)
+{
+    if (!json_object_get(item, "details"))
+        json_object_set_new(item, "details", json_object());
+    json_object_set_new(json_object_get(item, "details"), key, value);
+}
+
 /* What the description says about the resource, for the inventory. */
 static void add_observed(struct work *w, json_t *item)
 {
@@ -55,7 +63,7 @@ static void add_observed(struct work *w, json_t *item)
     set_time(item, "aws_updated_at", o, "lastUpdatedDateTime");
     tracking_id = json_text(o, "trackingId");
     if (tracking_id)
-        json_object_set_new(item, "details", json_pack("{s:s}", "trackingId", tracking_id));
+        add_detail(item, "trackingId", json_string(tracking_id));
     if (w->row.kind->id != KIND_SOLUTION_VERSION)
         return;
     json_object_set_new(item, "version",
@@ -64,19 +72,43 @@ static void add_observed(struct work *w, json_t *item)
                                   json_object_get(o, "trainingType"), "trainingHours",
                                   json_object_get(o, "trainingHours"), "metrics", w->metrics));
     if (w->metrics)
-        json_object_set_new(item, "details", json_pack("{s:O}", "metrics", w->metrics));
+        add_detail(item, "metrics", json_incref(w->metrics));
+}
+
+static const char *result_otherwise(const struct work *w)
+{
+    const struct step *s = &w->row.step;
+    bool has_acted = s->intent != INTENT_NONE;
+
+    if (w->command.why == WHY_NOT_OURS || w->command.why == WHY_IN_USE)
+        return "skipped";
+    switch (s->goal) {
+    case GOAL_ABSENT:
+        return has_acted ? "deleted" : "unchanged";
+    case GOAL_IDLE:
+        return has_acted ? "stopped" : "unchanged";
+    case GOAL_RELEASED:
+        return has_acted ? "released" : "unchanged";
+    case GOAL_SEEN:
+    case GOAL_PRESENT:
+        break;
+    }
+    return "unchanged";
 }
 
 static const char *result_of(const struct work *w)
 {
     const struct step *s = &w->row.step;
 
+    if (s->goal != GOAL_PRESENT)
+        return result_otherwise(w);
     if (w->command.why == WHY_NO_INPUT)
         return "skipped";
     if (w->command.why == WHY_CURRENT)
         return w->row.verb == VERB_RENEW ? "skipped" : w->row.known_arn ? "unchanged" : "adopted";
+    /* An update that only put our mark on what was there is an adoption. */
     if (s->op == OP_UPDATE && s->intent != INTENT_NONE)
-        return "updated";
+        return w->row.known_arn ? "updated" : "adopted";
     if (s->is_ours || s->intent == INTENT_SAVED)
         return "created";
     return w->row.known_arn ? "unchanged" : "adopted";
@@ -84,7 +116,13 @@ static const char *result_of(const struct work *w)
 
 static void set_reason_of_success(const struct work *w, json_t *item)
 {
-    if (w->command.why == WHY_NO_INPUT)
+    if (w->command.why == WHY_NOT_OURS)
+        json_object_set_new(item, "reason", json_string(w->look.conflict));
+    else if (w->command.why == WHY_IN_USE)
+        json_object_set_new(item, "reason",
+                            json_sprintf("The %s %s is used by others, so it stays.",
+                                         w->row.kind->title, w->row.name));
+    else if (w->command.why == WHY_NO_INPUT)
         json_object_set_new(
             item, "reason",
             json_sprintf("There is no CSV for %s under s3://%s/%s, so nothing was imported.",
@@ -106,7 +144,10 @@ static void add_resource_event(struct work *w, const char *result)
     json_t *data = json_pack("{s:s}", "result", result);
     bool is_failure = str_eq(result, "failed");
 
-    if (w->row.kind->id == KIND_DATASET_IMPORT_JOB && (is_failure || str_eq(result, "created")))
+    if (str_eq(result, "stopped"))
+        add_event(w, "training.stopped", data);
+    else if (w->row.kind->id == KIND_DATASET_IMPORT_JOB &&
+             (is_failure || str_eq(result, "created")))
         add_event(w, is_failure ? "import.failed" : "import.succeeded", data);
     else if (w->row.kind->id == KIND_DATASET_IMPORT_JOB && str_eq(result, "skipped"))
         add_event(w, "import.skipped", data);
@@ -117,7 +158,7 @@ static void add_resource_event(struct work *w, const char *result)
              (is_failure || str_eq(result, "created")))
         add_event(w, is_failure ? "batch.failed" : "batch.succeeded", data);
     else if (is_failure || str_eq(result, "created") || str_eq(result, "updated") ||
-             str_eq(result, "adopted")) {
+             str_eq(result, "adopted") || str_eq(result, "deleted")) {
         char type[40];
 
         (void) snprintf(type, sizeof type, "resource.%s", result);
@@ -167,6 +208,130 @@ static void report_failure(struct work *w, json_t *item)
     add_resource_event(w, "failed");
 }
 
+/* ---- what only looked ---- */
+
+static const char *const seen_names[SEEN_COUNT] = {
+    [SEEN_ABSENT] = "absent",          [SEEN_STALE] = "stale",
+    [SEEN_IN_PROGRESS] = "inProgress", [SEEN_MATCHES] = "matches",
+    [SEEN_CURRENT] = "current",        [SEEN_NO_INPUT] = "noInput",
+    [SEEN_DIFFERS] = "differs",        [SEEN_REPLACEABLE] = "replaceable",
+    [SEEN_CONFLICT] = "conflict",      [SEEN_FAILED] = "failed",
+    [SEEN_STOPPED] = "stopped",        [SEEN_DELETING] = "deleting",
+    [SEEN_STOPPING] = "stopping"
+};
+
+/* What the file asks for and the world does not have: differences, or the resource itself. */
+static json_t *drift_of(const struct work *w)
+{
+    json_t *drift;
+
+    if (w->row.kind->is_per_run)
+        return json_array();
+    drift =
+        w->differences && w->seen != SEEN_ABSENT ? json_deep_copy(w->differences) : json_array();
+    if (w->seen == SEEN_ABSENT || w->seen == SEEN_FAILED || w->seen == SEEN_DELETING)
+        json_array_append_new(
+            drift,
+            json_pack("{s:s, s:s, s:s?, s:b}", "field", "status", "desired", "ACTIVE", "observed",
+                      w->seen == SEEN_ABSENT ? NULL : decide_status(w->row.kind, w->observed),
+                      "inPlace", 0));
+    return drift;
+}
+
+/* One event when drift appears or changes, one when it is gone. */
+static void add_drift_event(struct work *w, const json_t *drift)
+{
+    const json_t *before = json_object_get(w->row.known, "drift");
+    bool was = json_array_size(before) > 0, is = json_array_size(drift) > 0;
+    json_t *fields;
+    size_t i;
+    json_t *d;
+
+    if (!w->row.config || (!was && !is) || (was && is && json_equal(before, drift)))
+        return;
+    fields = json_array();
+    json_array_foreach ((json_t *) drift, i, d)
+        json_array_append(fields, json_object_get(d, "field"));
+    add_event(w, is ? "drift.detected" : "drift.cleared", json_pack("{s:o}", "fields", fields));
+}
+
+static void report_observation(struct work *w, json_t *item)
+{
+    json_t *drift = drift_of(w);
+    json_t *o = json_pack("{s:s}", "seen", seen_names[w->seen]);
+
+    if (w->differences)
+        json_object_set(o, "differences", w->differences);
+    set_text(o, "conflict", w->look.conflict);
+    set_text(o, "location", w->look.location);
+    if (w->row.kind->id == KIND_CAMPAIGN && request_is_promoted_by_hand(&w->row))
+        json_object_set_new(o, "promotion", json_string(json_text(w->row.options, "promotion")));
+    json_object_set_new(o, "isKnown", json_boolean(w->row.known_arn != NULL));
+    json_object_set_new(o, "isOwned", json_boolean(w->look.is_owner));
+    add_detail(item, "observation", o);
+    json_object_set_new(item, "is_absent",
+                        json_boolean(w->seen == SEEN_ABSENT || w->seen == SEEN_STALE));
+    add_drift_event(w, drift);
+    json_object_set_new(item, "drift", drift);
+}
+
+/* ---- what is remembered of a success ---- */
+
+static void remember_tags(const struct work *w, json_t *item)
+{
+    json_t *keys = json_array();
+    size_t i;
+    json_t *tag;
+
+    json_array_foreach (w->row.tags, i, tag)
+        json_array_append(keys, json_object_get(tag, "tagKey"));
+    add_detail(item, "tagKeys", keys);
+}
+
+static void remember_pin(const struct work *w, json_t *item)
+{
+    const json_t *o = w->row.options;
+    const char *version = json_text(o, "version");
+
+    if (json_bool_or(o, "unpin", false) || (version && !json_bool_or(o, "pin", false)))
+        add_detail(item, "pin", json_null());
+    else if (version)
+        add_detail(item, "pin",
+                   json_pack("{s:s, s:s?}", "version", version, "reason", json_text(o, "reason")));
+}
+
+/* A version that waits for somebody to promote it is said so. */
+static void say_what_waits(const struct work *w, json_t *item)
+{
+    const char *newest = json_text(w->row.arns, "solutionVersionArn");
+    const char *serving = json_text(w->observed, "solutionVersionArn");
+    const json_t *pin = json_object_get(json_object_get(w->row.known, "details"), "pin");
+
+    if (!newest || !serving || str_eq(newest, serving) || str_eq(w->row.run_kind, "promote"))
+        return;
+    if (json_is_object(pin))
+        json_object_set_new(item, "reason",
+                            json_sprintf("Pinned to %s; %s is not promoted until it is unpinned.",
+                                         serving, newest));
+    else if (request_is_promoted_by_hand(&w->row))
+        json_object_set_new(
+            item, "reason",
+            json_sprintf("%s waits to be promoted; %s goes on serving.", newest, serving));
+}
+
+static void remember(struct work *w, json_t *item)
+{
+    if (w->row.step.goal != GOAL_PRESENT || w->row.kind->is_per_run)
+        return;
+    if (w->row.kind->is_taggable)
+        remember_tags(w, item);
+    add_drift_event(w, NULL);
+    if (w->row.kind->id != KIND_CAMPAIGN)
+        return;
+    remember_pin(w, item);
+    say_what_waits(w, item);
+}
+
 static void report_success(struct work *w, json_t *item)
 {
     const char *result = result_of(w);
@@ -176,6 +341,9 @@ static void report_success(struct work *w, json_t *item)
     json_object_set_new(item, "failures", json_integer(0));
     json_object_set_new(item, "is_adopted", json_boolean(str_eq(result, "adopted")));
     set_reason_of_success(w, item);
+    remember(w, item);
+    if (w->row.step.goal == GOAL_SEEN)
+        report_observation(w, item);
     add_event(w, "step.succeeded", json_pack("{s:s}", "result", result));
     add_resource_event(w, result);
 }

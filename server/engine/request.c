@@ -99,6 +99,41 @@ static bool is_synced_with_latest(const struct step_row *row)
                         "syncWithLatestSolutionVersion", false);
 }
 
+void request_alternative_name(const struct step_row *row, char out[INTENT_NAME_BYTES])
+{
+    AUTO_FREE char *text = json_canonical(json_object_get(row->request, "schema"));
+    char hex[HEX_SHA256];
+
+    sha256_hex(text, strlen(text), hex);
+    (void) snprintf(out, INTENT_NAME_BYTES, "%.54s-%.8s", row->name, hex);
+}
+
+bool request_is_promoted_by_hand(const struct step_row *row)
+{
+    return json_text(row->options, "promotion") != NULL;
+}
+
+const char *request_campaign_version(const struct step_row *row)
+{
+    const char *asked = json_text(row->options, "version");
+    const json_t *pin = json_object_get(json_object_get(row->known, "details"), "pin");
+    bool is_unpinned = json_bool_or(row->options, "unpin", false);
+
+    return asked ? asked : is_unpinned ? NULL : json_text(pin, "version");
+}
+
+/* A campaign serves the version it is held to, or the newest; or, where people promote, the one it
+ * has. */
+static void set_campaign_version(const struct step_row *row, json_t *desired)
+{
+    const char *held = request_campaign_version(row);
+
+    if (held)
+        json_object_set_new(desired, "solutionVersionArn", json_string(held));
+    else if (request_is_promoted_by_hand(row) && !json_bool_or(row->options, "unpin", false))
+        json_object_del(desired, "solutionVersionArn");
+}
+
 json_t *request_desired(const struct step_row *row)
 {
     json_t *desired = json_deep_copy(row->request);
@@ -113,6 +148,8 @@ json_t *request_desired(const struct step_row *row)
         if (json_is_string(arn))
             json_object_set(desired, member, arn);
     }
+    if (row->kind->id == KIND_CAMPAIGN)
+        set_campaign_version(row, desired);
     return desired;
 }
 
@@ -156,8 +193,11 @@ static void twist_campaign(const struct worker *k, struct work *w, json_t *body)
 {
     const char *arn = json_text(body, "solutionVersionArn");
     const char *slash = arn ? strrchr(arn, '/') : NULL;
+    const char *held = request_campaign_version(&w->row);
 
     (void) k;
+    if (arn && held)
+        json_object_set_new(body, "solutionVersionArn", json_string(held));
     if (slash && is_synced_with_latest(&w->row))
         json_object_set_new(body, "solutionVersionArn",
                             json_sprintf("%.*s/$LATEST", (int) (slash - arn), arn));
@@ -216,21 +256,97 @@ static enum err_code build_create(const struct worker *k, struct work *w, json_t
     return OK;
 }
 
+/* ---- bodies of Update calls ---- */
+
+static const char *metric_name(const json_t *metric)
+{
+    return json_text_or(metric, "metricName", "");
+}
+
+static bool has_metric(const json_t *list, const json_t *metric)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach ((json_t *) list, i, item)
+        if (str_eq(metric_name(item), metric_name(metric)) && json_equal(item, metric))
+            return true;
+    return false;
+}
+
+/* Metrics are taken away by name and added whole; a changed one is both. */
+static void set_metrics(json_t *body, const json_t *desired, const json_t *observed)
+{
+    json_t *add = json_array(), *remove = json_array();
+    size_t i;
+    json_t *metric;
+
+    json_array_foreach ((json_t *) desired, i, metric)
+        if (!has_metric(observed, metric))
+            json_array_append(add, metric);
+    json_array_foreach ((json_t *) observed, i, metric)
+        if (!has_metric(desired, metric))
+            json_array_append_new(remove, json_string(metric_name(metric)));
+    json_object_set_new(body, "addMetrics", add);
+    json_object_set_new(body, "removeMetrics", remove);
+}
+
+/* One field that differs, as the Update operation wants it. */
+static void set_field(const struct work *w, json_t *body, const json_t *difference)
+{
+    const char *field = json_text(difference, "field");
+    json_t *desired = json_object_get(difference, "desired");
+
+    if (w->row.kind->id == KIND_METRIC_ATTRIBUTION && str_eq(field, "metrics")) {
+        set_metrics(body, desired, json_object_get(difference, "observed"));
+    } else if (str_starts(field, "solutionConfig/")) {
+        if (!json_object_get(body, "solutionUpdateConfig"))
+            json_object_set_new(body, "solutionUpdateConfig", json_object());
+        json_object_set(json_object_get(body, "solutionUpdateConfig"), strchr(field, '/') + 1,
+                        desired);
+    } else {
+        json_object_set(body, field, desired);
+    }
+}
+
+/* Tags have calls of their own: first what is added or changed, then what goes. */
+static void build_tags(struct work *w, json_t *body, const json_t *difference)
+{
+    json_t *missing = json_object_get(difference, "missing");
+
+    json_object_set_new(body, "resourceArn", json_string(w->look.arn));
+    if (json_array_size(missing)) {
+        w->operation = "TagResource";
+        json_object_set(body, "tags", missing);
+    } else {
+        w->operation = "UntagResource";
+        json_object_set(body, "tagKeys", json_object_get(difference, "unwanted"));
+    }
+}
+
 /* An Update names the resource and carries the fields that differ, with the values they should
  * have. */
 static void build_update(const struct worker *k, struct work *w, json_t *body)
 {
-    AUTO_JSON json_t *desired = request_desired(&w->row);
-    size_t i;
+    const json_t *tags = NULL;
+    size_t i, n = 0;
     json_t *difference;
 
     json_object_clear(body);
-    json_object_set_new(body, w->row.kind->arn_member, json_string(w->look.arn));
     json_array_foreach (w->differences, i, difference) {
-        const char *field = json_text(difference, "field");
-
-        json_object_set(body, field, json_object_get(desired, field));
+        if (str_eq(json_text(difference, "field"), "tags")) {
+            tags = difference;
+            continue;
+        }
+        set_field(w, body, difference);
+        n++;
     }
+    if (n == 0 && tags) {
+        build_tags(w, body, tags);
+        return;
+    }
+    w->operation = w->row.kind->update_op;
+    json_object_set_new(body, w->row.kind->arn_member, json_string(w->look.arn));
     if (w->row.kind->id == KIND_CAMPAIGN)
         twist_campaign(k, w, body);
 }
@@ -243,15 +359,26 @@ enum err_code request_build(const struct worker *k, struct work *w, enum op op, 
         op == OP_CREATE && w->row.step.intent == INTENT_MAYBE_SENT && w->row.intent_request;
     AUTO_JSON json_t *body = json_deep_copy(is_again ? w->row.intent_request : w->row.request);
 
+    w->operation = w->row.kind->create_op;
     if (is_again) {
         *out = TAKE(body);
         return OK;
     }
-    request_intent_name(k, &w->row, w->intent_name);
-    if (op == OP_UPDATE)
+    switch (op) {
+    case OP_UPDATE:
         build_update(k, w, body);
-    else
+        break;
+    case OP_DELETE:
+    case OP_STOP:
+        w->operation = op == OP_DELETE ? w->row.kind->delete_op : "StopSolutionVersionCreation";
+        json_object_clear(body);
+        json_object_set_new(body, w->row.kind->arn_member, json_string(w->look.arn));
+        break;
+    case OP_CREATE:
+    case OP_NONE:
         TRY(build_create(k, w, body, e));
+        break;
+    }
     *out = TAKE(body);
     return OK;
 }

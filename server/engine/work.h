@@ -26,7 +26,9 @@ enum look_stage {
     LOOK_LIST,
     LOOK_DESCRIBE,
     LOOK_IDENTIFY,
-    LOOK_METRICS
+    LOOK_METRICS,
+    LOOK_ATTRIBUTION,
+    LOOK_TAGS
 };
 
 /* Where a look stands, over its several calls. */
@@ -40,6 +42,10 @@ struct look {
     int64_t data_ms;     /* newest data, AWS time; 0: none */
     bool is_own_name;    /* describing what carries our generated name */
     bool is_foreign;     /* what is described was made by somebody else */
+    bool is_alternative; /* the schema's name is held by other content: looking for NAME-<sha8> */
+    bool is_owner;       /* it bears our mark */
+    json_t *tags;        /* live ones; NULL: not asked for; owned */
+    char conflict[400];  /* why it is not ours to change; "": it is */
     char baseline[256];  /* newest version before the first mark */
     char arn[512];       /* of what is being described */
 };
@@ -65,6 +71,8 @@ struct work {
     json_t *differences;    /* owned */
     json_t *metrics;        /* of a solution version; owned */
     json_t *request;        /* prepared for the mark; owned */
+    const char *operation;  /* that it is for */
+    enum seen seen;         /* of the look that ended last */
     char intent_name[INTENT_NAME_BYTES];
     struct err trouble; /* of a failed preparation */
     int64_t
@@ -104,7 +112,21 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen);
 enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen);
 void look_done(struct look *l);
 
+/* ---- ownership.c ---- */
+/* Whether what was described has tags that matter here. */
+bool ownership_needs_tags(const struct work *w);
+/* The tags the resource should have, our mark included. Caller owns. */
+json_t *ownership_wanted(const struct worker *k, const struct step_row *row);
+/* Fills look.conflict, look.is_owner and adds a difference when the tags are not as wanted. */
+void ownership_judge(const struct worker *k, struct work *w);
+
 /* ---- request.c ---- */
+/* The version a campaign is held to by a pin or a promotion, or NULL. */
+const char *request_campaign_version(const struct step_row *row);
+/* Whether new versions wait for somebody to promote them. */
+bool request_is_promoted_by_hand(const struct step_row *row);
+/* The name a schema gets when its own is held by other content. */
+void request_alternative_name(const struct step_row *row, char out[INTENT_NAME_BYTES]);
 void request_intent_name(const struct worker *k, const struct step_row *row,
                          char out[INTENT_NAME_BYTES]);
 /* What the resource should look like, references resolved. Caller owns. */

@@ -133,14 +133,11 @@ static bool queue_mark(struct worker *k, struct work *w, struct outcome *o)
 
 static void send_call(struct worker *k, struct work *w)
 {
-    const struct kind *kind = w->row.kind;
     int64_t to_wall = clock_wall_ms() - db_now_ms(k);
 
     FP("eng.sign");
     aws_call_done(&w->call);
-    aws_call_init(&w->call, AWS_PERSONALIZE,
-                  w->command.op == OP_UPDATE ? kind->update_op : kind->create_op,
-                  json_incref(w->request));
+    aws_call_init(&w->call, AWS_PERSONALIZE, w->operation, json_incref(w->request));
     w->call.is_mutating = true;
     w->call.user = w;
     /* Dated with the time of the mark, so that a late call of a paused worker is dead on arrival.
@@ -164,6 +161,7 @@ static bool look_went(struct worker *k, struct work *w, enum look_result result,
         return false;
     }
     FP("eng.probe_after");
+    w->seen = o->seen;
     if (w->look.is_own_name)
         w->row.step.is_ours = true;
     if (result == LOOK_SEEN)
@@ -404,6 +402,7 @@ static void collect(struct worker *k, struct checkpoint *cp)
     cp->run_events = json_array();
     for (struct work *w = k->to_save; w; w = w->next) {
         json_array_append(cp->steps, w->item);
+        cp->has_extra |= w->row.step.goal != GOAL_PRESENT;
         json_array_extend(cp->events, w->events);
         if (!json_object_get(runs, w->row.run_id)) {
             char id[ID_BYTES];

@@ -7,6 +7,7 @@
  * checkpoint's id; every other row is written from the stamped steps only. A step whose lease was
  * lost is left out; its siblings commit.
  */
+#include "checkpoint_extra.h"
 #include "steward/id.h"
 #include "steward/json.h"
 #include "steward/step_store.h"
@@ -101,14 +102,14 @@ static const struct db_stmt save_resources = {
     " SELECT s.resource_key, n.config, s.kind, coalesce(u.resource_name, s.intent_name, s.name), "
     "s.arn, s.aws_status,"
     "  coalesce(u.is_adopted, false), s.request, u.observed, u.failure_reason, coalesce(u.details, "
-    "'{}'), s.run_id,"
+    "'{}') - 'observation', s.run_id,"
     "  u.aws_created_at, u.aws_updated_at, clock_timestamp()" STAMPED(
         ", observed jsonb, resource_name text, failure_reason text, is_adopted boolean, "
         "aws_created_at timestamptz,"
         " aws_updated_at timestamptz, details jsonb") " JOIN runs n ON n.id = s.run_id WHERE s.arn "
-                                                      "IS NOT NULL"
+                                                      "IS NOT NULL AND n.config IS NOT NULL"
                                                       " ON CONFLICT (key) DO UPDATE SET config = "
-                                                      "excluded.config, name = excluded.name, arn "
+                                                      "coalesce(r.config, excluded.config), name = excluded.name, arn "
                                                       "= excluded.arn,"
                                                       "  status = excluded.status, desired = "
                                                       "excluded.desired, observed = "
@@ -185,7 +186,7 @@ static const struct db_stmt roll_up = {
     "WITH c AS (SELECT s.run_id, count(*) FILTER (WHERE s.state IN ('blocked', 'ready', "
     "'waiting')) AS open,"
     "   count(*) FILTER (WHERE s.state = 'failed') AS failed,"
-    "   count(*) FILTER (WHERE s.result IN ('created', 'updated', 'deleted')) AS changed,"
+    "   count(*) FILTER (WHERE s.result IN ('created', 'updated', 'deleted', 'stopped', 'released')) AS changed,"
     "   count(*) FILTER (WHERE s.result = 'skipped') AS skipped, count(*) AS total,"
     "   min(s.ordinal) FILTER (WHERE s.state = 'failed') AS first_failed,"
     "   min(s.ordinal) FILTER (WHERE s.result = 'skipped') AS first_skipped"
@@ -252,15 +253,22 @@ enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct
         { .stmt = &save_versions, .params = { steps, id } },
         { .stmt = &save_events, .params = { events, id } },
         { .stmt = &roll_up, .params = { runs } },
+        { .stmt = &cp_observed, .params = { steps, id } },
+        { .stmt = &cp_taken_down, .params = { steps, id } },
+        { .stmt = &cp_versions_gone, .params = { steps, id } },
+        { .stmt = &cp_drift, .params = { runs } },
+        { .stmt = &cp_destroyed, .params = { runs } },
     };
+    /* Most checkpoints neither looked only nor took something down. */
+    const size_t n_ops = cp->has_extra ? ARRAY_LEN(ops) : ARRAY_LEN(ops) - 5;
     PGresult *results[ARRAY_LEN(ops)] = { 0 };
 
     random_bytes(&random, sizeof random);
     (void) snprintf(id, sizeof id, "%lld", (long long) (random >> 1));
-    TRY(db_run(c, ops, ARRAY_LEN(ops), results, e));
+    TRY(db_run(c, ops, n_ops, results, e));
     cp->lost = lost_leases(results[1], cp->steps);
     cp->ended = (size_t) PQntuples(results[7]);
-    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+    for (size_t i = 0; i < n_ops; i++)
         PQclear(results[i]);
     return OK;
 }

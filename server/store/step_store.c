@@ -101,6 +101,10 @@ static const struct db_stmt claim_due = {
     "    (SELECT q.arn FROM resources q WHERE q.key = f.value))) FROM jsonb_each_text(c.refs) f) "
     "AS arns,"
     "  (SELECT q.arn FROM resources q WHERE q.key = c.resource_key) AS known_arn,"
+    "  (SELECT json_build_object('config', q.config, 'details', q.details, 'drift', q.drift, "
+    "'created_ms',"
+    "    (extract(epoch FROM q.aws_created_at) * 1000)::bigint) FROM resources q WHERE q.key = "
+    "c.resource_key) AS known,"
     "  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms"
     " FROM claimed c JOIN runs r ON r.id = c.run_id ORDER BY c.run_id, c.ordinal",
     3
@@ -209,12 +213,41 @@ void step_row_done(struct step_row *r)
     json_decref(r->arns);
     json_decref(r->intent_request);
     json_decref(r->details);
+    json_decref(r->known);
     *r = (struct step_row){ 0 };
 }
 
+static const char *const op_names[] = { [OP_NONE] = "none",
+                                        [OP_CREATE] = "create",
+                                        [OP_UPDATE] = "update",
+                                        [OP_DELETE] = "delete",
+                                        [OP_STOP] = "stop" };
+
 static enum op op_find(const char *name)
 {
-    return str_eq(name, "update") ? OP_UPDATE : str_eq(name, "create") ? OP_CREATE : OP_NONE;
+    for (unsigned i = 0; i < ARRAY_LEN(op_names); i++)
+        if (str_eq(op_names[i], name))
+            return (enum op) i;
+    return OP_NONE;
+}
+
+static enum goal goal_of(enum verb verb)
+{
+    switch (verb) {
+    case VERB_DELETE:
+        return GOAL_ABSENT;
+    case VERB_RELEASE:
+        return GOAL_RELEASED;
+    case VERB_STOP:
+        return GOAL_IDLE;
+    case VERB_OBSERVE:
+        return GOAL_SEEN;
+    case VERB_ENSURE:
+    case VERB_RENEW:
+    case VERB_COUNT:
+        break;
+    }
+    return GOAL_PRESENT;
 }
 
 static void read_step(struct row r, struct step_row *out)
@@ -225,6 +258,7 @@ static void read_step(struct row r, struct step_row *out)
         !intent_state_find(row_text(r, "intent_state"), &s->intent))
         abort(); /* the SQL enum and CHECK forbid it */
     s->op = op_find(row_text(r, "intent_op"));
+    s->goal = goal_of(out->verb);
     s->is_per_run = out->kind->is_per_run;
     s->needs_quiescence = out->kind->needs_quiescence;
     s->is_cancelled = row_bool(r, "is_cancelled");
@@ -263,6 +297,7 @@ static bool read_row(struct row r, struct arena *arena, struct step_row *out)
     out->waiting_for = row_keep(r, "waiting_for", arena);
     out->details = row_json(r, "details");
     out->known_arn = row_keep(r, "known_arn", arena);
+    out->known = row_json(r, "known");
     out->started_ms = row_int(r, "started_ms");
     read_step(r, out);
     out->is_quarantined = out->claims > CLAIMS_MAX || step_check(&out->step) != NULL;
@@ -307,9 +342,9 @@ static char *marks_json(const struct mark *marks, size_t n)
         json_array_append_new(
             list,
             json_pack("{s:s, s:s, s:I, s:s, s:s?, s:O, s:s?, s:b}", "id", m->row->id, "run_id",
-                      m->row->run_id, "token", (json_int_t) m->row->token, "op",
-                      m->op == OP_UPDATE ? "update" : "create", "name", m->intent_name, "request",
-                      m->request, "baseline", m->baseline, "is_fused",
+                      m->row->run_id, "token", (json_int_t) m->row->token, "op", op_names[m->op],
+                      "name", m->intent_name, "request", m->request, "baseline", m->baseline,
+                      "is_fused",
                       (int) (m->op == OP_CREATE && m->row->kind->id == KIND_SOLUTION_VERSION)));
     }
     return json_compact(list);

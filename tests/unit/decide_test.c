@@ -60,7 +60,13 @@ static void test_differences(void **state)
                        "{\"solutionConfig\":{\"hpoConfig\":{}},\"performHPO\":false}",
                        "{\"solutionConfig\":{\"hpoConfig\":{\"x\":1},\"y\":2}}", "");
     assert_differences(KIND_SOLUTION, "{\"solutionConfig\":{\"a\":\"1\"}}",
-                       "{\"solutionConfig\":{\"a\":\"2\"}}", "solutionConfig");
+                       "{\"solutionConfig\":{\"a\":\"2\"}}", "solutionConfig/a");
+    /* Metrics of an attribution are a set. */
+    assert_differences(KIND_METRIC_ATTRIBUTION,
+                       "{\"metrics\":[{\"metricName\":\"a\"},{\"metricName\":\"b\"}]}",
+                       "{\"metrics\":[{\"metricName\":\"b\"},{\"metricName\":\"a\"}]}", "");
+    assert_differences(KIND_METRIC_ATTRIBUTION, "{\"metrics\":[{\"metricName\":\"a\"}]}",
+                       "{\"metrics\":[{\"metricName\":\"b\"}]}", "metrics");
     assert_differences(
         KIND_SCHEMA, "{\"schema\":{\"type\":\"record\",\"name\":\"Users\"}}",
         "{\"schema\":\"{\\\"name\\\": \\\"Users\\\", \\\"type\\\": \\\"record\\\"}\"}", "");
@@ -71,6 +77,31 @@ static void test_differences(void **state)
     assert_differences(KIND_FILTER, "{\"filterExpression\":\" INCLUDE x\\n\"}",
                        "{\"filterExpression\":\"INCLUDE x\"}", "");
     assert_differences(KIND_FILTER, "{\"name\":\"a\",\"tags\":[]}", "{\"name\":\"b\"}", "");
+}
+
+/* Whether the only difference can change in place. */
+static bool is_soft(enum kind_id kind, const char *desired, const char *observed)
+{
+    AUTO_JSON json_t *d = parse(desired), *o = parse(observed);
+    AUTO_JSON json_t *list = decide_differences(&kinds[kind], d, o, NULL);
+
+    assert_int_equal(json_array_size(list), 1);
+    return json_bool_or(json_array_get(list, 0), "inPlace", false);
+}
+
+static void test_in_place(void **state)
+{
+    (void) state;
+    assert_true(is_soft(KIND_DATASET, "{\"schemaArn\":\"b\"}",
+                        "{\"schemaArn\":\"a\",\"datasetType\":\"ITEMS\"}"));
+    assert_false(is_soft(KIND_DATASET, "{\"schemaArn\":\"b\"}",
+                         "{\"schemaArn\":\"a\",\"datasetType\":\"INTERACTIONS\"}"));
+    assert_true(is_soft(KIND_SOLUTION, "{\"solutionConfig\":{\"autoTrainingConfig\":{\"x\":1}}}",
+                        "{\"solutionConfig\":{}}"));
+    assert_false(is_soft(KIND_SOLUTION, "{\"solutionConfig\":{\"hpoConfig\":{\"x\":1}}}",
+                         "{\"solutionConfig\":{}}"));
+    assert_false(
+        is_soft(KIND_FILTER, "{\"filterExpression\":\"a\"}", "{\"filterExpression\":\"b\"}"));
 }
 
 static enum seen seen(enum kind_id kind, const char *observed, const char *differences)
@@ -158,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_seen),
         cmocka_unit_test(test_currency),
     };

@@ -1,0 +1,76 @@
+/*
+ * checkpoint_extra.c - what a checkpoint writes besides: drift that was looked for, the inventory
+ * of what was taken down, and a config whose destruction is complete.
+ *
+ * Written from stamped steps and ended runs only, in the checkpoint's own transaction.
+ */
+#include "checkpoint_extra.h"
+
+/* SQL has its own layout. */
+/* clang-format off */
+#define STAMPED(columns)                                     \
+    " FROM json_to_recordset($1::json) AS u(id text" columns \
+    ") JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint AND s.state = 'succeeded'"
+#define ENDED "r.id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS u(run_id text))" \
+    " AND r.state = 'succeeded'"
+
+/* A plan of a document that is not stored looks too, without a config: its findings stay in its steps. */
+const struct db_stmt cp_observed = {
+    "cp_observed",
+    "UPDATE resources r SET drift = x.drift, observed_at = clock_timestamp(),"
+    " status = CASE WHEN x.is_absent THEN NULL ELSE r.status END,"
+    " observed = CASE WHEN x.is_absent THEN NULL ELSE r.observed END"
+    " FROM (SELECT s.resource_key, n.config, u.drift, u.is_absent"
+    STAMPED(", drift jsonb, is_absent boolean")
+    " JOIN runs n ON n.id = s.run_id WHERE s.verb = 'observe') x"
+    " WHERE r.key = x.resource_key AND r.config = x.config",
+    2
+};
+const struct db_stmt cp_taken_down = {
+    "cp_taken_down",
+    "DELETE FROM resources r USING (SELECT s.resource_key, n.config" STAMPED("")
+    " JOIN runs n ON n.id = s.run_id WHERE s.verb IN ('delete', 'release')) x"
+    " WHERE r.key = x.resource_key AND r.config = x.config",
+    2
+};
+const struct db_stmt cp_versions_gone = {
+    "cp_versions_gone",
+    "DELETE FROM solution_versions v USING (SELECT s.name" STAMPED("")
+    " WHERE s.verb = 'delete' AND s.kind = 'solution' AND s.result = 'deleted') x WHERE v.solution = x.name",
+    2
+};
+/* Drift moves a config out of sync, and its end back; what an apply says stands above both. */
+const struct db_stmt cp_drift = {
+    "cp_drift",
+    "WITH seen AS (SELECT r.config, r.config_version,"
+    "   count(*) FILTER (WHERE q.drift IS NOT NULL AND q.drift <> '[]'::jsonb) AS drifted,"
+    "   count(*) FILTER (WHERE q.drift @> '[{\"field\": \"status\", \"desired\": \"ACTIVE\"}]'::jsonb) AS gone"
+    "  FROM runs r JOIN resources q ON q.config = r.config AND q.desired IS NOT NULL"
+    "  WHERE " ENDED " AND r.kind = 'observe' GROUP BY r.config, r.config_version)"
+    " UPDATE configs k SET sync = CASE WHEN seen.drifted > 0 THEN 'outOfSync' ELSE 'synced' END,"
+    "  sync_reason = CASE WHEN seen.drifted > 0 THEN 'drift' ELSE 'observed' END,"
+    "  sync_message = CASE WHEN seen.drifted > 0 THEN seen.drifted || ' of its resources differ from the file;"
+    " GET /configs/' || k.name || '/plan says in what.' END,"
+    "  sync_since = CASE WHEN (k.sync = 'outOfSync') = (seen.drifted > 0) THEN k.sync_since ELSE clock_timestamp() END,"
+    "  health = CASE WHEN seen.gone > 0 THEN 'degraded' WHEN k.health_reason = 'resourceMissing' THEN 'healthy'"
+    "    ELSE k.health END,"
+    "  health_reason = CASE WHEN seen.gone > 0 THEN 'resourceMissing' WHEN k.health_reason = 'resourceMissing'"
+    "    THEN 'allActive' ELSE k.health_reason END,"
+    "  health_since = CASE WHEN (seen.gone > 0) = (k.health_reason IS NOT DISTINCT FROM 'resourceMissing')"
+    "    THEN k.health_since ELSE clock_timestamp() END,"
+    "  observed_version = seen.config_version"
+    " FROM seen WHERE k.name = seen.config AND k.version = seen.config_version"
+    " AND (k.sync = 'synced' OR (k.sync = 'outOfSync' AND k.sync_reason = 'drift')"
+    "  OR (k.sync = 'unknown' AND seen.drifted = 0))",
+    1
+};
+const struct db_stmt cp_destroyed = {
+    "cp_destroyed",
+    "WITH gone AS (DELETE FROM configs c USING runs r WHERE " ENDED
+    "   AND r.kind = 'destroy' AND c.name = r.config RETURNING c.name, r.id, r.options)"
+    " INSERT INTO events (id, type, subject, config, run_id, data)"
+    " SELECT 'evt_0' || substr(md5(id || 'deleted'), 1, 25), 'config.deleted', 'configs/' || name, name, id,"
+    "  jsonb_build_object('resources', options ->> 'resources') FROM gone",
+    1
+};
+/* clang-format on */
