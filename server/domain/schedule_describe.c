@@ -177,7 +177,7 @@ static bool interval_add(struct buf *b, const struct sentence *s)
 /* "at 01:30, 06:30 and 21:30 UTC", or minutes and hours apart when they are many. */
 static void times_add(struct buf *b, const struct sentence *s)
 {
-    static const struct wording numbers = { NULL, "", 1 }, hours = { NULL, ":00", 2 };
+    static const struct wording numbers = { NULL, "", 1 }, hours = { NULL, "", 2 };
     const struct schedule_expression *x = s->x;
     struct set minute_set = set_of(x->minutes), hour_set = set_of(x->hours);
     int n = set_count(&minute_set) * set_count(&hour_set), done = 0;

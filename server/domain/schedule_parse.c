@@ -413,7 +413,7 @@ static enum err_code fields_split(const struct parser *ps, struct piece w,
         return OK;
     return fail(ps, w.end,
                 "cron has 6 fields (minutes hours day-of-month month day-of-week year), "
-                "here are %d; a Unix cron \"0 3 * * *\" is cron(0 3 * * ? *)",
+                "found %d; a Unix cron \"0 3 * * *\" is cron(0 3 * * ? *)",
                 w.p == w.end ? 0 : n + 1);
 }
 
@@ -453,10 +453,10 @@ static enum err_code rate_parse(struct parser *ps, struct piece w, struct schedu
         return fail(ps, p, "rate() wants a number, one blank and a unit: rate(6 hours)");
     p++;
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        struct piece unit = { p, w.end };
-        bool is_one_word = is_word(unit, units[i].one);
+        size_t n = strlen(units[i].one), length = (size_t) (w.end - p);
+        bool is_one_word = length == n && memcmp(p, units[i].one, n) == 0;
 
-        if (!is_one_word && !is_word(unit, units[i].many))
+        if (!is_one_word && !(length == n + 1 && memcmp(p, units[i].many, n + 1) == 0))
             continue;
         if (is_one_word != (value == 1))
             return fail(ps, p, "write rate(%d %s)", value,
