@@ -6,6 +6,7 @@ Expressions are drawn together with the sets of values they mean, so the oracle 
 
 50,000 triples (expression, zone, instant); 1,000,000 with STEWARD_TEST_FULL set. SEED=n repeats a run.
 Instants begin in 1973: before, one zone (Africa/Monrovia) stood off UTC by seconds, and a scan by minutes would miss its fires."""
+import array
 import calendar
 import functools
 import os
@@ -63,19 +64,23 @@ def steady_offset(key, day):
     """The zone's offset around a local day on which its clock does not change; None on the others."""
     zone = zoneinfo.ZoneInfo(key)
     start = day * DAY
-    first = offset(zone, start - 27 * 3600)
-    for at in range(start - 21 * 3600, start + 76 * 3600, 6 * 3600):
-        if offset(zone, at) != first:
-            return None
-    return first
+    first = offset(zone, start - 15 * 3600)
+    return first if all(offset(zone, at) == first for at in samples(start)) else None
 
 
-@functools.lru_cache(maxsize=20_000)
+def samples(start):
+    """Since 1973 no zone is more than 14 hours off UTC, and none changed its clock twice within six."""
+    return range(start - 15 * 3600, start + DAY + 16 * 3600, 6 * 3600)
+
+
+@functools.lru_cache(maxsize=4_000)
 def minutes_shown(key, day):
-    """Every UTC minute that may belong to the local day, with the local time it shows, in seconds of the day (may lie outside of it)."""
+    """(first, shown): UTC minute first + 60 i shows the local time shown[i], in seconds of the day; every minute that may belong to it."""
     zone = zoneinfo.ZoneInfo(key)
     start = day * DAY
-    return [(at, at + offset(zone, at) - start) for at in range(start - 27 * 3600, start + 75 * 3600, 60)]
+    offsets = [offset(zone, at) for at in samples(start)]
+    first = start - max(offsets)
+    return first, array.array("i", [at + offset(zone, at) - start for at in range(first, start + DAY - min(offsets) + 60, 60)])
 
 
 # ---- expressions: text and meaning together ----
@@ -108,6 +113,7 @@ def pick_field(rng, low, high, names=None):
     return ",".join(text for text, _ in items), set().union(*(values for _, values in items))
 
 
+@functools.lru_cache(maxsize=None)
 def last_of(year, month):
     return calendar.monthrange(year, month)[1]
 
@@ -117,13 +123,14 @@ def weekday(year, month, day):
     return date(year, month, day).isoweekday() % 7 + 1
 
 
+@functools.lru_cache(maxsize=None)
+def workdays_of(y, m):
+    return [day for day in range(1, last_of(y, m) + 1) if 2 <= weekday(y, m, day) <= 6]
+
+
 def is_nearest_workday(n, y, m, d):
     """Of the month's workdays the one nearest to day n: for a Saturday the Friday before, for a Sunday the Monday after, if the month has it."""
-    last = last_of(y, m)
-    if n > last:
-        return False
-    workdays = [day for day in range(1, last + 1) if 2 <= weekday(y, m, day) <= 6]
-    return d == min(workdays, key=lambda day: abs(day - n))
+    return n <= last_of(y, m) and d == min(workdays_of(y, m), key=lambda day: abs(day - n))
 
 
 def pick_days(rng):
@@ -138,7 +145,7 @@ def pick_days(rng):
         back = rng.randint(0, 30)
         return f"L-{back}", "?", lambda y, m, d: d == last_of(y, m) - back
     if kind == 2:
-        return "LW", "?", lambda y, m, d: d == max(x for x in range(last_of(y, m) - 3, last_of(y, m) + 1) if 2 <= weekday(y, m, x) <= 6)
+        return "LW", "?", lambda y, m, d: d == max(workdays_of(y, m))
     if kind == 3:
         return f"{n}W", "?", lambda y, m, d: is_nearest_workday(n, y, m, d)
     if kind == 4:
@@ -185,36 +192,37 @@ class Expression:
         self.is_any_hour = len(hours) == 24
         self.day_lists = {}
 
-    def days(self, year):
-        """The named days of a year, as days since the epoch."""
-        if year not in self.day_lists:
-            self.day_lists[year] = [] if not 1970 <= year <= 2199 or self.year_set is not None and year not in self.year_set else [
-                date(year, m, d).toordinal() - EPOCH
-                for m in range(1, 13) if m in self.months for d in range(1, last_of(year, m) + 1) if self.is_day(year, m, d)]
-        return self.day_lists[year]
+    def days(self, y, m):
+        """The named days of a month, as days since the epoch."""
+        if (y, m) not in self.day_lists:
+            is_named = 1970 <= y <= 2199 and (self.year_set is None or y in self.year_set) and m in self.months
+            first = date(y, m, 1).toordinal() - EPOCH - 1
+            self.day_lists[y, m] = [first + d for d in range(1, last_of(y, m) + 1) if self.is_day(y, m, d)] if is_named else []
+        return self.day_lists[y, m]
 
     def fires(self, key, day):
         """The instants at which the schedule fires for one local day."""
         steady = steady_offset(key, day)
         if steady is not None:
             return [day * DAY + t - steady for t in self.times]
-        shown = minutes_shown(key, day)
+        first, shown = minutes_shown(key, day)
         if self.is_any_hour:
-            return [at for at, local in shown if local in self.time_set]
+            return [first + 60 * i for i, local in enumerate(shown) if local in self.time_set]
         found, i = set(), 0
         for t in self.times:  # the first minute whose local time is that one or later
-            while shown[i][1] < t:
+            while shown[i] < t:
                 i += 1
-            found.add(shown[i][0])
+            found.add(first + 60 * i)
         return sorted(found)
 
 
 def walk(x, key, instant, way):
-    """Lists of fires by named day, away from the instant: (day, fires); then (None, []) where the oracle gives up."""
+    """(day, fires) by named day away from the instant, until the oracle gives up."""
     day = instant // DAY - 3 * way
-    year = date.fromordinal(day + EPOCH).year
-    for y in range(year, year + way * (YEARS_AHEAD + 1), way):
-        for d in x.days(y)[::way]:
+    first = date.fromordinal(day + EPOCH)
+    start = first.year * 12 + first.month - 1
+    for month in range(start, start + way * YEARS_AHEAD * 12, way):
+        for d in x.days(month // 12, month % 12 + 1)[::way]:
             if (d - day) * way >= 0:
                 yield d, x.fires(key, d)
 
@@ -247,14 +255,14 @@ def difference(x, query, line):
     fires, previous, counted = line.split("\t")
     got = [int(f) for f in fires.split()]
     expected = oracle(x, key, instant, count)
-    horizon = (date(date.fromordinal(instant // DAY + EPOCH).year + YEARS_AHEAD, 12, 1).toordinal() - EPOCH) * DAY
+    horizon = instant + (YEARS_AHEAD * 365 - 40) * DAY
     seen = got if len(expected) == count else [f for f in got if f < horizon]
     if seen != (expected if len(expected) == count else [f for f in expected if f < horizon]):
         return f"{query}: fires {got}, a scan finds {expected}"
     if int(counted) != len(got):
         return f"{query}: schedule_count() sees {counted} of {len(got)} fires {got}"
     before = oracle(x, key, instant, 1, way=-1)
-    low = (date(max(date.fromordinal(instant // DAY + EPOCH).year - YEARS_AHEAD, 1), 2, 1).toordinal() - EPOCH) * DAY
+    low = instant - (YEARS_AHEAD * 365 - 40) * DAY
     if before and before[0] > low and previous != str(before[0]):
         return f"{query}: the fire before is {previous}, a scan finds {before[0]}"
     if not before and previous != "-" and int(previous) > low:
@@ -278,29 +286,37 @@ def changes(key, first_year, last_year):
     return found
 
 
-def pick_instant(rng, key, years):
-    year = rng.choice(years)
-    if rng.random() < 0.4:
-        near = changes(key, year, year)
+def pick_places(rng, n):
+    """Zones with a stretch of time in which instants are drawn: n around clock changes, 2 n anywhere."""
+    zones, places = ZONES + ODD * 10, []
+    while len(places) < n:
+        zone, year = rng.choice(zones), rng.randint(1973, 2040) if rng.random() < 0.9 else rng.randint(2041, 2189)
+        near = changes(zone_key(zone), year, year)
         if near:
-            return rng.choice(near) + rng.randint(-3 * DAY, 2 * DAY)
-    start = (date(year, 1, 1).toordinal() - EPOCH) * DAY
-    return start + rng.randrange(365 * DAY)
+            places.append((zone, rng.choice(near) - 3 * DAY, 5 * DAY))
+    for _ in range(2 * n):
+        year = rng.randint(1973, 2040) if rng.random() < 0.9 else rng.randint(2041, 2189)
+        places.append((rng.choice(zones), (date(year, 1, 1).toordinal() - EPOCH) * DAY + rng.randrange(365) * DAY, 4 * DAY))
+    return places
+
+
+def pick_pairs(rng, n):
+    """n times (expression, (zone, text, instant, count)); half of the instants near clock changes."""
+    pairs, places = [], pick_places(rng, 400)
+    while len(pairs) < n:
+        x = Expression(rng)
+        for _ in range(min(25, n - len(pairs))):
+            zone, start, length = places[rng.randrange(400) if rng.random() < 0.5 else rng.randrange(400, 1200)]
+            pairs.append((x, (zone, x.text, start + rng.randrange(length), rng.randint(1, 8))))
+    return pairs
 
 
 def test_random_triples():
     print(f"SEED={SEED}")
     rng = random.Random(SEED)
-    zones = ZONES + ODD * 10
     done, wrong = 0, []
     while done < TRIPLES:
-        pairs = []
-        while len(pairs) < min(BATCH, TRIPLES - done):
-            x = Expression(rng)
-            years = [rng.randint(1973, 2040) for _ in range(2)] + ([rng.randint(2041, 2189)] if rng.random() < 0.2 else [])
-            for _ in range(20):
-                zone = rng.choice(zones)
-                pairs.append((x, (zone, x.text, pick_instant(rng, zone_key(zone), years), rng.randint(1, 8))))
+        pairs = pick_pairs(rng, min(BATCH, TRIPLES - done))
         for (x, query), line in zip(pairs, probe([query for _, query in pairs]), strict=True):
             problem = difference(x, query, line)
             if problem:
