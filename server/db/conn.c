@@ -15,6 +15,7 @@
 
 #include "db_internal.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 #include "steward/id.h"
 #include "steward/mem.h"
 #include "steward/str.h"
@@ -51,6 +52,7 @@ static void disconnect(struct db_conn *c)
 static enum err_code connect_now(struct db_conn *c, struct err *e)
 {
     disconnect(c);
+    FP("db.reconnect");
     c->pg = db_connect(c->target, &worker_session, e);
     if (!c->pg)
         return e->code;
@@ -158,6 +160,7 @@ static bool send_all(struct db_conn *c, struct run *run)
 {
     if (!send_fresh(c, run))
         return false;
+    FP("db.send_query");
     for (size_t i = 0; i < run->n; i++) {
         const struct db_op *op = &run->ops[i];
 
@@ -165,6 +168,7 @@ static bool send_all(struct db_conn *c, struct run *run)
                                  0))
             return false;
     }
+    FP("db.commit_send");
     return PQpipelineSync(c->pg);
 }
 
@@ -261,6 +265,7 @@ static bool receive_all(struct db_conn *c, struct run *run)
         else
             PQclear(r);
     }
+    FP("db.commit_recv");
     for (;;) { /* the Sync, before it maybe an error of the commit itself */
         AUTO_PGRES PGresult *r = next_result(c, run);
 

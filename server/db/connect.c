@@ -16,6 +16,7 @@
 
 #include "db_internal.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 #include "steward/mem.h"
 #include "steward/str.h"
 
@@ -229,11 +230,13 @@ static PGconn *connect_failed(PGconn *pg, const char *why, struct err *e)
 
 PGconn *db_connect(const struct db_target *t, const struct db_session *session, struct err *e)
 {
-    PGconn *pg = PQconnectdbParams(t->keywords, t->values, 0);
     struct db_failure failure;
     AUTO_PGRES PGresult *r = NULL;
     AUTO_FREE char *sql = NULL;
+    PGconn *pg;
 
+    FP("db.connect");
+    pg = PQconnectdbParams(t->keywords, t->values, 0);
     if (PQstatus(pg) != CONNECTION_OK)
         return connect_failed(pg, PQerrorMessage(pg), e);
     if (PQserverVersion(pg) < SERVER_MIN)

@@ -99,12 +99,33 @@ static enum err_code start_once(struct pg_embedded *pg, int64_t deadline_ms, boo
     return e->code;
 }
 
+/* True when a postmaster of this cluster runs and is (or within the time becomes) ready. */
+static bool adopt(struct pg_embedded *pg)
+{
+    int64_t deadline_ms = clock_mono_ms() + pg->start_timeout_ms;
+    struct pg_pidfile file;
+
+    while (pg_pidfile_read(pg, &file) && pg_is_our_postmaster(pg, file.pid)) {
+        if (str_eq(file.status, "ready")) {
+            pg_set_runtime(pg, file.socket_dir);
+            pg->pid = file.pid;
+            return true;
+        }
+        if (clock_mono_ms() > deadline_ms)
+            return false;
+        pg_pause_ms(10);
+    }
+    return false;
+}
+
+/* Starts one, or takes the one that a predecessor of ours had just started and that only now has
+ * written its pid file. */
 static enum err_code start_postmaster(struct pg_embedded *pg, struct err *e)
 {
     int64_t deadline_ms = clock_mono_ms() + pg->start_timeout_ms;
     bool may_wait;
 
-    for (;;) {
+    while (!adopt(pg)) {
         enum err_code rc;
         struct pg_pidfile file;
 
@@ -118,26 +139,7 @@ static enum err_code start_postmaster(struct pg_embedded *pg, struct err *e)
             return rc;
         pg_pause_ms(100);
     }
-}
-
-/* True when a postmaster of this cluster runs and is (or within the time becomes) ready. */
-static bool adopt(struct pg_embedded *pg)
-{
-    int64_t deadline_ms = clock_mono_ms() + pg->start_timeout_ms;
-    struct pg_pidfile file;
-
-    while (pg_pidfile_read(pg, &file) && pg_is_our_postmaster(pg, file.pid)) {
-        if (str_eq(file.status, "ready")) {
-            pg_set_runtime(pg, file.socket_dir);
-            pg->pid = file.pid;
-            pg->is_adopted = true;
-            return true;
-        }
-        if (clock_mono_ms() > deadline_ms)
-            return false;
-        pg_pause_ms(10);
-    }
-    return false;
+    return OK;
 }
 
 static void rotate_log(const struct pg_embedded *pg)
@@ -153,7 +155,8 @@ static enum err_code bring_up(struct pg_embedded *pg, struct err *e)
     TRY(pg_find_bin(pg, e));
     TRY(pg_user_can_reach(&pg->user, pg->data_dir, e));
     TRY(pg_prepare_passwords(pg, e));
-    if (!adopt(pg)) {
+    pg->is_adopted = adopt(pg);
+    if (!pg->is_adopted) {
         rotate_log(pg);
         TRY(pg_prepare_cluster(pg, e));
         TRY(pg_prepare_runtime(pg, e));

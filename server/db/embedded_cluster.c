@@ -284,6 +284,7 @@ static enum err_code make_cluster_in(struct pg_embedded *pg, const char *dir, st
     (void) unlink(pwfile);
     if (rc == OK)
         rc = pg_write_file(conf_path, conf, &pg->user, e);
+    FP("pg.initdb_rename");
     if (rc == OK && rename(dir, pg->cluster) != 0)
         rc = trouble(e, "rename", dir);
     if (rc == OK)
@@ -343,8 +344,11 @@ static char *url_for(const struct pg_embedded *pg, const char *role, const char 
 
 void pg_set_runtime(struct pg_embedded *pg, const char *dir)
 {
-    char *copy = xstrdup(dir);
+    char *copy;
 
+    if (str_eq(pg->runtime_dir, dir))
+        return; /* callers hold the URLs */
+    copy = xstrdup(dir);
     free(pg->runtime_dir);
     free(pg->url);
     free(pg->owner_url);
@@ -532,6 +536,7 @@ static enum err_code check_with(struct pg_embedded *pg, PGconn *admin, struct er
                        PQgetvalue(r, 0, 1), pg->cluster);
     if (str_eq(PQgetvalue(r, 0, 3), "1"))
         return OK;
+    FP("pg.roles");
     TRY(make_roles(pg, admin, e));
     if (str_eq(PQgetvalue(r, 0, 2), "0")) {
         AUTO_PGRES PGresult *made = db_exec(
@@ -540,6 +545,7 @@ static enum err_code check_with(struct pg_embedded *pg, PGconn *admin, struct er
         if (!made)
             return refused(e, &f, "making the database " PG_DATABASE);
     }
+    FP("pg.rights");
     return make_rights(pg, e);
 }
 

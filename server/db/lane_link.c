@@ -9,7 +9,6 @@
 
 #include "lanes.h"
 #include "steward/clock.h"
-#include "steward/failpoint.h"
 #include "steward/id.h"
 #include "steward/log.h"
 #include "steward/mem.h"
@@ -52,7 +51,6 @@ static void on_work(uv_work_t *work)
 {
     struct connect_job *job = work->data;
 
-    FP("db.connect");
     job->pg = db_connect(job->db->target, &job->session, &job->err);
 }
 

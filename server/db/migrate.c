@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "db_internal.h"
+#include "steward/failpoint.h"
 #include "steward/mem.h"
 #include "steward/str.h"
 
@@ -161,10 +162,12 @@ static enum err_code apply(struct migrate *m, const struct migration *step)
     op.params[1] = step->name;
     op.params[2] = sum;
     op.params[3] = needs;
+    FP("pg.migrate_step");
     TRY(run_sql(m, "BEGIN", what));
     if (run_sql(m, step->sql, what) == OK) {
         AUTO_PGRES PGresult *r = db_exec_params(m->pg, &op, &f);
 
+        FP("pg.migrate_before_commit");
         if (r)
             return run_sql(m, "COMMIT", what);
         (void) failed(m, &f, what);

@@ -223,6 +223,26 @@ def test_killed_at_random_moments_of_the_first_start(house):
     assert leftovers == [], leftovers
 
 
+@pytest.mark.parametrize("point", ["pg.initdb_mid", "pg.initdb_rename", "pg.start", "pg.ready_wait", "pg.roles", "pg.rights",
+                                   "pg.migrate_step", "pg.migrate_before_commit", "pg.migrate_step@2"])
+def test_killed_at_each_failpoint_of_the_first_start(house, point):
+    if house.user:
+        pytest.skip("once is enough")
+    name, _, at = point.partition("@")
+    probe = house.start({"STEWARD_FAILPOINTS": f"{name}=kill9" + (f"@{at}" if at else "")}, expect_ready=False)
+    house.tell(probe, "stop")
+    if probe.wait(60) == 0:
+        pytest.skip("built without failpoints")
+    assert probe.returncode == -signal.SIGKILL
+    again = house.start()
+    house.tell(again, "count")
+    assert re.match(r"tables (\d+) of \1 create=f", again.stdout.readline())
+    cursor = psycopg2.connect(again.owner_url).cursor()
+    cursor.execute("SELECT count(*) FROM schema_migrations")
+    assert cursor.fetchone()[0] == len(list((ROOT / "migrations").glob("*.sql")))
+    house.end(again)
+
+
 def test_the_lock_keeps_a_second_server_out(house):
     probe = house.start()
     second = house.start(expect_ready=False)
