@@ -13,6 +13,8 @@ import pytest
 
 from server_kit import BUILD, ROOT, Server, config, wait_until
 
+pytestmark = pytest.mark.slow
+
 FAST = ["--engine-lease", "2s", "--engine-quiescence", "6s", "--simulator-signature-window", "3s", "--poll-min", "100ms",
         "--poll-max", "500ms"]
 

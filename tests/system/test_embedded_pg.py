@@ -20,6 +20,8 @@ import time
 import psycopg2
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
 SERVER_USER = next((u for u in ("steward", "postgres", "nobody") if u in {p.pw_name for p in pwd.getpwall()}), None)

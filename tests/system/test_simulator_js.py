@@ -7,6 +7,8 @@ import pytest
 
 from simulator_kit import binary
 
+pytestmark = pytest.mark.slow
+
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "js"
 
 
