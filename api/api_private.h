@@ -219,6 +219,9 @@ void metrics_count(struct metrics *m, const struct api_route *route, int status,
 
 /* ---- handlers, one file per resource ---- */
 void api_config_put(struct call *c);
+void api_config_delete(struct call *c);
+void api_campaign_promote(struct call *c);
+void api_campaign_unpin(struct call *c);
 void api_config_post(struct call *c);
 void api_config_validate(struct call *c);
 void api_configs_list(struct call *c);
@@ -232,6 +235,7 @@ void api_run_get(struct call *c);
 void api_run_events(struct call *c);
 void api_run_post(struct call *c);
 void api_run_cancel(struct call *c);
+void api_run_retry(struct call *c);
 void api_schedules_list(struct call *c);
 void api_schedule_get(struct call *c);
 void api_schedule_fires(struct call *c);

@@ -38,9 +38,10 @@ struct config_change *config_change_new(struct call *c)
     return w;
 }
 
-static bool is_syntax_error(const struct findings *f)
+/* What is no JSON has no document. */
+static bool is_syntax_error(const struct parameter_file *f)
 {
-    return f->count == 1 && f->items[0].line > 0 && f->items[0].pointer[0] == '\0';
+    return f->document == NULL;
 }
 
 bool config_change_parse(struct call *c, struct config_change *w)
@@ -51,7 +52,7 @@ bool config_change_parse(struct call *c, struct config_change *w)
     parameter_file_parse(text, n, &w->file);
     if (w->file.errors.count == 0)
         return true;
-    if (is_syntax_error(&w->file.errors))
+    if (is_syntax_error(&w->file))
         answer_findings(c, 400, "syntax", &w->file.errors);
     else
         answer_findings(c, 422, "invalid", &w->file.errors);

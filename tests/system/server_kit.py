@@ -97,7 +97,15 @@ class Server:
         out.close()
         if ready:
             self.wait_ready(seconds)
+            if self.local:
+                self.set_quotas()
         return self
+
+    def set_quotas(self, **quotas):
+        """A session makes more than a real account may have; tests of quotas set their own."""
+        wide = {"dataset-groups": 500, "solutions": 500, "campaigns": 500, "dataset-import-jobs": 500, "solution-versions": 500}
+        requests.post(self.simulator_url + "/_simulator/quotas", timeout=10,
+                      json=wide | {k.replace("_", "-"): v for k, v in quotas.items()}).raise_for_status()
 
     def wait_ready(self, seconds=60):
         end = time.monotonic() + seconds
