@@ -271,7 +271,8 @@ void pg_embedded_stop(struct pg_embedded *pg, bool keep)
             (void) kill(pg->pid, SIGQUIT); /* immediate: recovery at the next start */
             (void) pg_wait_gone(pg->pid, -1, IMMEDIATE_STOP_MS);
         }
-        pg_remove_runtime(pg);
     }
+    if (pg->runtime_dir && !keep)
+        pg_remove_runtime(pg);
     embedded_free(pg);
 }
