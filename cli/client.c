@@ -64,7 +64,7 @@ static char *read_line(const char *folder, const char *name)
     size_t n;
     struct err e;
 
-    if (cli_read_file(path, &text, &n, &e))
+    if (cli_read_file(path, &text, &n, &e) || !text)
         return NULL;
     text[strcspn(text, "\r\n")] = '\0';
     return text;

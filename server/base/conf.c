@@ -178,8 +178,7 @@ static enum err_code parse_option(const struct conf_program *program, char *cons
     return set_value(o, base, argv[1], e);
 }
 
-/* NOLINTNEXTLINE(readability-function-size): the one call of every main, each part of it different
- */
+// NOLINTNEXTLINE(readability-function-size): the one call of every main
 enum err_code conf_parse(const struct conf_program *program, char *const argv[], void *base,
                          struct conf_list *rest, bool *is_help, struct err *e)
 {

@@ -461,6 +461,7 @@ static enum err_code add_step(struct builder *b, size_t component, struct err *e
     return OK;
 }
 
+// NOLINTNEXTLINE(readability-function-size): what, where, which, how: each its own thing
 enum err_code plan_build(const struct parameter_file *f, const struct plan_settings *settings,
                          enum run_kind kind, const json_t *options, struct plan *out, struct err *e)
 {

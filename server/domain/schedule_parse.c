@@ -200,7 +200,7 @@ static enum err_code item_parse(const struct parser *ps, struct piece w, struct 
     const struct field *f = ps->field;
     const char *slash = memchr(w.p, '/', (size_t) (w.end - w.p));
     struct piece base = { w.p, slash ? slash : w.end };
-    struct range r = { f->min, f->max, 1 };
+    struct range r = { .low = f->min, .high = f->max, .step = 1 };
 
     if (w.p == w.end)
         return fail(ps, w.p, "an item of the list is empty; take the comma out or %s", f->cure);
@@ -419,7 +419,7 @@ static enum err_code fields_split(const struct parser *ps, struct piece w,
 
 static enum err_code cron_parse(struct parser *ps, struct piece w, struct schedule_expression *out)
 {
-    struct piece pieces[FIELD_COUNT];
+    struct piece pieces[FIELD_COUNT] = { { NULL, NULL } };
 
     out->type = SCHEDULE_CRON;
     TRY(fields_split(ps, w, pieces));

@@ -115,7 +115,7 @@ static enum err_code unknown_zone(const char *name, struct err *e)
 
     (void) str_copy(shown, sizeof shown, name);
     if (file_read(ZONEINFO "/tzdata.zi", &source, &ignored) == OK) {
-        for (const char *line = source.data; *line;
+        for (const char *line = source.data ? source.data : ""; *line;
              line += strcspn(line, "\n"), line += *line != 0) {
             line_name(line, candidate);
             if (candidate[0] && name_distance(shown, candidate) < best) {
@@ -176,7 +176,7 @@ enum err_code tz_load(const char *name, const struct tz **out, struct err *e)
     *out = cache_find(name);
     if (!*out) {
         rc = zone_read(name, &fresh, e);
-        if (rc == OK) {
+        if (rc == OK && fresh) {
             fresh->next = cache;
             cache = fresh;
             *out = fresh;

@@ -144,7 +144,7 @@ static enum err_code footer_read(struct cursor *c, struct tz_footer *out, struct
 enum err_code tzif_parse(const uint8_t *bytes, size_t n, struct tz **out, struct err *e)
 {
     struct cursor c = { bytes, bytes + n };
-    struct counts counts;
+    struct counts counts = { 0 };
     const uint8_t *block;
     AUTO_FREE struct tz *zone = NULL;
 
