@@ -69,9 +69,11 @@ __attribute__((format(printf, 3, 4))) static enum err_code fail(const struct par
     va_end(ap);
     *ps->position = offset;
     if (ps->field)
-        return err_set(ps->e, ERR_INVALID, "Schedule expression, %s, offset %zu: %s.",
+        (void) err_set(ps->e, ERR_INVALID, "Schedule expression, %s, offset %zu: %s.",
                        ps->field->name, offset, what);
-    return err_set(ps->e, ERR_INVALID, "Schedule expression, offset %zu: %s.", offset, what);
+    else
+        (void) err_set(ps->e, ERR_INVALID, "Schedule expression, offset %zu: %s.", offset, what);
+    return ERR_INVALID;
 }
 
 /* What the user wrote, short and printable, for a message. */
@@ -419,7 +421,7 @@ static enum err_code fields_split(const struct parser *ps, struct piece w,
 
 static enum err_code cron_parse(struct parser *ps, struct piece w, struct schedule_expression *out)
 {
-    struct piece pieces[FIELD_COUNT] = { { NULL, NULL } };
+    struct piece pieces[FIELD_COUNT];
 
     out->type = SCHEDULE_CRON;
     TRY(fields_split(ps, w, pieces));
