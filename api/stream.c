@@ -200,7 +200,7 @@ static void on_close(struct sse_stream *s, void *user)
 
 char *feed_like_patterns(char *const *types)
 {
-    const char *patterns[64];
+    const char *patterns[64] = { NULL };
     char *literal;
     size_t n = 0;
 

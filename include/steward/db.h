@@ -46,8 +46,8 @@ enum db_lane {
                  neighbour aborted it;  the session is read-only, so a statement that writes is
                  refused */
     DB_LIST,  /* list reads, so that they never delay the fast ones; read-only, too */
-    DB_WRITE, /* ops of one submission + own Sync = one transaction; several connections, so there is no order among
-                 submissions */
+    DB_WRITE, /* ops of one submission + own Sync = one transaction; several connections, so there
+                 is no order among submissions */
     DB_LANE_COUNT
 };
 struct db;

@@ -421,7 +421,7 @@ static enum err_code fields_split(const struct parser *ps, struct piece w,
 
 static enum err_code cron_parse(struct parser *ps, struct piece w, struct schedule_expression *out)
 {
-    struct piece pieces[FIELD_COUNT];
+    struct piece pieces[FIELD_COUNT] = { w, w, w, w, w, w };
 
     out->type = SCHEDULE_CRON;
     TRY(fields_split(ps, w, pieces));
