@@ -555,7 +555,7 @@ static enum err_code parse(struct parser *ps, bool is_loose, struct schedule_exp
 enum err_code schedule_parse(const char *text, struct schedule_expression *out, size_t *position,
                              struct err *e)
 {
-    size_t unused;
+    size_t unused = 0;
     struct parser ps = { .text = text, .position = position ? position : &unused, .e = e };
 
     return parse(&ps, false, out);
@@ -564,7 +564,7 @@ enum err_code schedule_parse(const char *text, struct schedule_expression *out, 
 enum err_code schedule_parse_loose(const char *text, struct schedule_expression *out,
                                    size_t *position, struct err *e)
 {
-    size_t unused;
+    size_t unused = 0;
     struct parser ps = { .text = text, .position = position ? position : &unused, .e = e };
 
     return parse(&ps, true, out);
