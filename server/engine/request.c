@@ -130,7 +130,7 @@ static void set_campaign_version(const struct step_row *row, json_t *desired)
 
     if (held)
         json_object_set_new(desired, "solutionVersionArn", json_string(held));
-    else if (request_is_promoted_by_hand(row) && !json_bool_or(row->options, "unpin", false))
+    else if (request_is_promoted_by_hand(row))
         json_object_del(desired, "solutionVersionArn");
 }
 

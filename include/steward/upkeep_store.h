@@ -1,0 +1,35 @@
+/*
+ * upkeep_store.h - statements of what people do with what is there: take down, promote, try again,
+ * look.
+ *
+ * Functions fill statements; texts are borrowed until they were submitted.
+ */
+#ifndef STEWARD_UPKEEP_STORE_H
+#define STEWARD_UPKEEP_STORE_H
+
+#include <stddef.h>
+
+#include "steward/db.h"
+#include "steward/mem.h"
+
+/* Retires the config's schedules, cancels its queued runs, marks it as being taken down. Returns
+ * how many ops (<= 3). */
+size_t upkeep_store_wind_up(const char *config, struct db_op *ops);
+
+/* Row (arn, status) of a solution's version by ARN or name; the newest ACTIVE one when version is
+ * NULL. */
+void upkeep_store_version(const char *solution, const char *version, struct db_op *op);
+
+/* Rows (id) of a run's steps. */
+void upkeep_store_step_ids(const char *run_id, struct db_op *op);
+
+struct upkeep_retry {
+    const char *old_run, *new_run;
+    const char *ids; /* [{old, new}]: ids of all its steps */
+    const char *created_by;
+};
+/* A new run, queued, whose succeeded steps are the old one's. Raises ST001 when the old one is not
+ * over or its config is gone. Returns how many ops (<= 4). */
+size_t upkeep_store_retry(struct arena *arena, const struct upkeep_retry *r, struct db_op *ops);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * upkeep.c - statements of what people do with what is there: take down, promote, try again.
+ */
+#include "steward/upkeep_store.h"
+
+#include "steward/id.h"
+
+/* SQL has its own layout. */
+/* clang-format off */
+static const struct db_stmt retire_schedules = {
+    "upkeep_retire_schedules",
+    "UPDATE schedules SET retired_at = clock_timestamp(), next_fire_at = NULL, updated_at = now()"
+    " WHERE config = $1 AND retired_at IS NULL",
+    1
+};
+static const struct db_stmt cancel_queued = {
+    "upkeep_cancel_queued",
+    "WITH hit AS (UPDATE runs SET state = 'cancelled', cancel_requested_at = clock_timestamp(),"
+    "   finished_at = clock_timestamp(), updated_at = now(), open_steps = 0,"
+    "   reason = 'The config is being taken down.'"
+    "  WHERE config = $1 AND state = 'queued' RETURNING id, config, kind),"
+    " steps AS (UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), wake_at = 'infinity'"
+    "  WHERE run_id IN (SELECT id FROM hit) AND state IN ('blocked', 'ready', 'waiting'))"
+    " INSERT INTO events (id, type, subject, config, run_id, data)"
+    " SELECT 'evt_0' || substr(md5(id || 'cancelled'), 1, 25), 'run.cancelled', 'runs/' || id, config, id,"
+    "  jsonb_build_object('kind', kind) FROM hit",
+    1
+};
+static const struct db_stmt mark_going = {
+    "upkeep_mark_going",
+    "UPDATE configs SET health = 'progressing', health_reason = 'destroying',"
+    " health_message = 'The config is being taken down.', health_since = clock_timestamp(),"
+    " sync = 'unknown', sync_reason = 'destroying', sync_message = NULL, sync_since = clock_timestamp()"
+    " WHERE name = $1",
+    1
+};
+static const struct db_stmt find_version = {
+    "upkeep_version",
+    "SELECT arn, status FROM solution_versions WHERE solution = $1"
+    " AND (arn = $2 OR name = $2 OR ($2::text IS NULL AND status = 'ACTIVE'))"
+    " ORDER BY aws_created_at DESC NULLS LAST LIMIT 1",
+    2
+};
+static const struct db_stmt step_ids = { "upkeep_step_ids", "SELECT id FROM steps WHERE run_id = $1", 1 };
+
+#define IDS "json_to_recordset($3::json) AS m(old text, new text)"
+static const struct db_stmt retry_run = {
+    "upkeep_retry_run",
+    "WITH made AS (INSERT INTO runs (id, config, config_version, kind, trigger, retry_of, overlap, options,"
+    "  claims, created_by, open_steps, total_steps)"
+    "  SELECT $2, r.config, r.config_version, r.kind, 'retry', r.id, 'queue', r.options, r.claims, $3,"
+    "   (SELECT count(*) FROM steps s WHERE s.run_id = r.id AND s.state <> 'succeeded'), r.total_steps"
+    "  FROM runs r WHERE r.id = $1 AND r.state IN ('failed', 'cancelled') AND r.config IS NOT NULL RETURNING 1)"
+    " SELECT CASE WHEN NOT EXISTS (SELECT FROM made) THEN"
+    "  api_fence('ST001', 'the run is not over, or its config is gone') END",
+    3
+};
+static const struct db_stmt retry_steps = {
+    "upkeep_retry_steps",
+    "INSERT INTO steps (id, run_id, ordinal, kind, verb, name, resource_key, pointer, state, blocked_by, request,"
+    "  tags, refs, options, arn, aws_status, result, reason, details, started_at, finished_at)"
+    " SELECT m.new, $2, s.ordinal, s.kind, s.verb, s.name, s.resource_key, s.pointer, x.state,"
+    "  (SELECT count(*) FROM step_edges e JOIN steps n ON n.id = e.needs_id"
+    "    WHERE e.step_id = s.id AND n.state <> 'succeeded'),"
+    "  s.request, s.tags, s.refs, s.options, x.arn, x.aws_status, x.result, x.reason, x.details, x.at, x.at"
+    " FROM " IDS " JOIN steps s ON s.id = m.old AND s.run_id = $1 CROSS JOIN LATERAL (SELECT"
+    "  CASE WHEN s.state = 'succeeded' THEN s.state ELSE 'blocked'::step_state END AS state,"
+    "  CASE WHEN s.state = 'succeeded' THEN s.arn END AS arn,"
+    "  CASE WHEN s.state = 'succeeded' THEN s.aws_status END AS aws_status,"
+    "  CASE WHEN s.state = 'succeeded' THEN 'unchanged' END AS result,"
+    "  CASE WHEN s.state = 'succeeded' THEN 'Taken over from run ' || $1 || '.' END AS reason,"
+    "  CASE WHEN s.state = 'succeeded' THEN s.details END AS details,"
+    "  CASE WHEN s.state = 'succeeded' THEN clock_timestamp() END AS at) x",
+    3
+};
+static const struct db_stmt retry_edges = {
+    "upkeep_retry_edges",
+    "INSERT INTO step_edges (needs_id, step_id) SELECT a.new, b.new FROM step_edges e"
+    " JOIN json_to_recordset($1::json) AS a(old text, new text) ON a.old = e.needs_id"
+    " JOIN json_to_recordset($1::json) AS b(old text, new text) ON b.old = e.step_id",
+    1
+};
+static const struct db_stmt retry_event = {
+    "upkeep_retry_event",
+    "INSERT INTO events (id, type, subject, config, run_id, data)"
+    " SELECT $1, 'run.queued', 'runs/' || id, config, id,"
+    "  jsonb_build_object('kind', kind, 'trigger', trigger, 'retryOf', retry_of) FROM runs WHERE id = $2",
+    2
+};
+/* clang-format on */
+
+size_t upkeep_store_wind_up(const char *config, struct db_op *ops)
+{
+    ops[0] = (struct db_op){ .stmt = &retire_schedules, .params = { config } };
+    ops[1] = (struct db_op){ .stmt = &cancel_queued, .params = { config } };
+    ops[2] = (struct db_op){ .stmt = &mark_going, .params = { config } };
+    return 3;
+}
+
+void upkeep_store_version(const char *solution, const char *version, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &find_version, .params = { solution, version } };
+}
+
+void upkeep_store_step_ids(const char *run_id, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &step_ids, .params = { run_id } };
+}
+
+size_t upkeep_store_retry(struct arena *arena, const struct upkeep_retry *r, struct db_op *ops)
+{
+    char *event_id = arena_alloc(arena, ID_BYTES);
+
+    id_new("evt", event_id);
+    ops[0] =
+        (struct db_op){ .stmt = &retry_run, .params = { r->old_run, r->new_run, r->created_by } };
+    ops[1] = (struct db_op){ .stmt = &retry_steps, .params = { r->old_run, r->new_run, r->ids } };
+    ops[2] = (struct db_op){ .stmt = &retry_edges, .params = { r->ids } };
+    ops[3] = (struct db_op){ .stmt = &retry_event, .params = { event_id, r->new_run } };
+    return 4;
+}
