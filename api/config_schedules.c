@@ -6,6 +6,7 @@
  */
 #include "config_write.h"
 #include "steward/clock.h"
+#include "steward/firing.h"
 #include "steward/id.h"
 #include "steward/schedule.h"
 
@@ -85,7 +86,7 @@ static json_t *schedule_row(const struct file_schedule *s, const char *id, int64
     json_object_set_new(row, "enabled", json_boolean(s->is_enabled));
     json_object_set_new(row, "nextNominalAt", time_or_null(next));
     json_object_set_new(row, "nextFireAt",
-                        time_or_null(next ? next + schedules_store_jitter_s(id, s->jitter_s) : 0));
+                        time_or_null(next ? next + firing_jitter_s(id, s->jitter_s) : 0));
     return row;
 }
 

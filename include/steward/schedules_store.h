@@ -41,7 +41,4 @@ void schedules_store_resume(const char *id, struct db_op *op);
 /* The schedule's json, also kept for idempotency_store_keep(). */
 void schedules_store_answer(const char *id, struct db_op *op);
 
-/* Where in its jitter window a schedule fires: 0..jitter_seconds, always the same for one id. */
-int64_t schedules_store_jitter_s(const char *id, int64_t jitter_seconds);
-
 #endif

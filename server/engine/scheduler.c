@@ -2,15 +2,15 @@
  * scheduler.c - the thread that fires schedules.
  *
  * Every replica's scheduler looks; the row's fence and the primary key of schedule_fires keep each
- * nominal time to one run. It sleeps until the next due time; a poll is the net. Catching up costs
- * a few evaluations of the expression, however long the gap: previous fires are computed, never
- * stepped through.
+ * nominal time to one run. It sleeps until the next due time; a poll is the net. What to start now,
+ * and what becomes of the rest, firing_decide() says; here it is carried out.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "steward/clock.h"
 #include "steward/failpoint.h"
+#include "steward/firing.h"
 #include "steward/firing_store.h"
 #include "steward/json.h"
 #include "steward/log.h"
@@ -20,11 +20,8 @@
 #include "steward/str.h"
 #include "work.h"
 
-#define POLL_MS       1000
-#define PAUSE_MS      500
-#define CATCH_UP_MAX  10
-#define GRACE_S       60 /* catchUp none: what is late by more was missed */
-#define GAP_COUNT_MAX 10000
+#define POLL_MS  1000
+#define PAUSE_MS 500
 
 /* One schedule being fired. */
 struct firing {
@@ -32,8 +29,9 @@ struct firing {
     struct arena *arena;
     struct schedule_expression x;
     const struct tz *zone;
+    struct firing_decision decision;
     json_t *fires; /* rows */
-    struct db_op ops[FIRING_STORE_OPS + (RUN_STORE_OPS + 1) * CATCH_UP_MAX + 1];
+    struct db_op ops[FIRING_STORE_OPS + (RUN_STORE_OPS + 1) * FIRING_STARTS_MAX + 1];
     size_t n_ops;
     struct parameter_file file;
     struct plan plan;
@@ -54,19 +52,6 @@ static json_t *add_row(struct firing *f, int64_t nominal_s, const char *outcome,
     return row;
 }
 
-/* A stretch of nominal times with one outcome is one row with its count. */
-static void add_gap(struct firing *f, int64_t from_s, int64_t to_s, const char *outcome)
-{
-    int64_t at = from_s, count = 1;
-    json_t *row = add_row(f, from_s, outcome, NULL);
-
-    while (at < to_s && count < GAP_COUNT_MAX && schedule_next(&f->x, f->zone, from_s, at, &at))
-        count += at <= to_s;
-    json_object_set_new(row, "count", json_integer(count));
-    json_object_set_new(row, "from", json_integer(from_s));
-    json_object_set_new(row, "to", json_integer(to_s));
-}
-
 static void add_event(struct firing *f, const char *type, int64_t nominal_s, const char *reason)
 {
     char at[CLOCK_TEXT_BYTES];
@@ -82,6 +67,18 @@ static void add_event(struct firing *f, const char *type, int64_t nominal_s, con
                              .data = data,
                              .subject = arena_printf(f->arena, "schedules/%s", f->s->id) },
         &f->ops[f->n_ops++]);
+}
+
+/* A stretch of nominal times with one outcome is one row with its count. */
+static void add_gap(struct firing *f, const struct firing_decision *d)
+{
+    const char *outcome = firing_outcome_text(d->gap.outcome);
+    json_t *row = add_row(f, d->gap.from_s, outcome, NULL);
+
+    json_object_set_new(row, "count", json_integer(d->gap.count));
+    json_object_set_new(row, "from", json_integer(d->gap.from_s));
+    json_object_set_new(row, "to", json_integer(d->gap.to_s));
+    add_event(f, f->s->is_paused ? "schedule.skipped" : "schedule.missed", d->gap.from_s, outcome);
 }
 
 static enum err_code make_plan(struct engine *engine, struct firing *f, struct err *e)
@@ -161,66 +158,42 @@ static enum err_code start_run(struct engine *engine, struct firing *f, struct d
     return OK;
 }
 
-/* The nominal times to start now, newest last; *first_s is the oldest of them. */
-static size_t choose(const struct firing *f, int64_t latest_s, int64_t out[CATCH_UP_MAX])
+static enum catch_up catch_up_of(const char *text)
 {
-    size_t n = 0, want = str_eq(f->s->catch_up, "all") ? CATCH_UP_MAX : 1;
-    int64_t at = latest_s;
-
-    if (f->s->is_paused)
-        return 0;
-    if (str_eq(f->s->catch_up, "none") && f->s->now_s - latest_s > GRACE_S)
-        return 0;
-    while (n < want && at >= f->s->nominal_s) {
-        if (f->s->starting_deadline_s && f->s->now_s - at > f->s->starting_deadline_s)
-            break;
-        memmove(out + 1, out, n * sizeof *out);
-        out[0] = at;
-        n++;
-        if (!schedule_prev(&f->x, f->zone, f->s->nominal_s, at - 1, &at))
-            break;
-    }
-    return n;
+    if (str_eq(text, "all"))
+        return CATCH_UP_ALL;
+    return str_eq(text, "none") ? CATCH_UP_NONE : CATCH_UP_LATEST;
 }
 
-static enum err_code decide(struct engine *engine, struct firing *f, struct db_conn *db,
-                            struct err *e)
+static enum err_code carry_out(struct engine *engine, struct firing *f, struct db_conn *db,
+                               struct err *e)
 {
-    int64_t starts[CATCH_UP_MAX], latest = f->s->nominal_s, before;
-    size_t n;
+    const struct firing_schedule policy = {
+        .expression = &f->x,
+        .zone = f->zone,
+        .anchor_s = f->s->nominal_s,
+        .end_s = f->s->end_s,
+        .jitter_s = firing_jitter_s(f->s->id, f->s->jitter_s),
+        .starting_deadline_s = f->s->starting_deadline_s,
+        .catch_up = catch_up_of(f->s->catch_up),
+        .is_paused = f->s->is_paused,
+    };
 
-    if (!schedule_prev(&f->x, f->zone, f->s->nominal_s, f->s->now_s, &latest) ||
-        latest < f->s->nominal_s)
-        latest = f->s->nominal_s;
-    n = choose(f, latest, starts);
-    /* What came before the first start has an outcome too: one row. */
-    before = latest;
-    if (n > 0 && !schedule_prev(&f->x, f->zone, f->s->nominal_s, starts[0] - 1, &before))
-        before = f->s->nominal_s - 1;
-    if (before >= f->s->nominal_s && (n == 0 || before < starts[0])) {
-        const char *outcome = f->s->is_paused                            ? "paused"
-                              : str_eq(f->s->catch_up, "none") || n == 0 ? "skippedMisfire"
-                                                                         : "coalesced";
-
-        add_gap(f, f->s->nominal_s, before, outcome);
-        add_event(f, f->s->is_paused ? "schedule.skipped" : "schedule.missed", f->s->nominal_s,
-                  outcome);
-    }
-    for (size_t i = 0; i < n; i++)
-        TRY(start_run(engine, f, db, starts[i], e));
+    firing_decide(&policy, f->s->nominal_s - 1, f->s->now_s, &f->decision);
+    if (f->decision.gap.count)
+        add_gap(f, &f->decision);
+    for (size_t i = 0; i < f->decision.n_starts; i++)
+        TRY(start_run(engine, f, db, f->decision.starts[i], e));
     return OK;
 }
 
 static void set_next(struct firing *f, struct db_op *ops)
 {
-    struct firing_move move = { .schedule = f->s };
+    struct firing_move move = { .schedule = f->s,
+                                .next_s = f->decision.next_s,
+                                .next_fire_s = f->decision.next_fire_s };
     AUTO_FREE char *fires = json_compact(f->fires);
 
-    if (schedule_next(&f->x, f->zone, f->s->nominal_s, f->s->now_s, &move.next_s) &&
-        (!f->s->end_s || move.next_s <= f->s->end_s))
-        move.next_fire_s = move.next_s + schedules_store_jitter_s(f->s->id, f->s->jitter_s);
-    else
-        move.next_s = 0;
     move.fires = arena_strdup(f->arena, fires);
     (void) firing_store_move(f->arena, &move, ops);
 }
@@ -250,7 +223,7 @@ static enum err_code fire(struct engine *engine, struct db_conn *db, const struc
     if (!rc)
         rc = tz_load(s->time_zone, &f->zone, e);
     if (!rc)
-        rc = decide(engine, f, db, e);
+        rc = carry_out(engine, f, db, e);
     if (!rc) {
         set_next(f, f->ops);
         FP("sch.before_commit");

@@ -109,15 +109,3 @@ void schedules_store_answer(const char *id, struct db_op *op)
 {
     *op = (struct db_op){ .stmt = &schedule_answer, .params = { id } };
 }
-
-int64_t schedules_store_jitter_s(const char *id, int64_t jitter_seconds)
-{
-    uint8_t digest[32];
-    uint64_t head;
-
-    if (jitter_seconds <= 0)
-        return 0;
-    sha256(id, strlen(id), digest);
-    memcpy(&head, digest, sizeof head);
-    return (int64_t) (head % ((uint64_t) jitter_seconds + 1));
-}
