@@ -15,9 +15,10 @@ void api_readyz(struct call *c)
     AUTO_JSON json_t *answer = NULL;
 
     c->api->options.host.not_ready(c->api->options.host.user, reasons);
-    if (!c->api->db)
+    /* What the start says about the database is more than we know. */
+    if (!c->api->db && !json_object_get(reasons, "database"))
         json_object_set_new(reasons, "database", json_string("starting"));
-    else if (!db_is_up(c->api->db))
+    if (c->api->db && !db_is_up(c->api->db))
         json_object_set_new(reasons, "database",
                             json_string("not connected; it is tried again and again"));
     if (c->api->is_quiescing)

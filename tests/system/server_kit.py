@@ -86,8 +86,17 @@ class Server:
         self.remove()
 
     def remove(self):
+        self.end_orphans()
         if self.is_own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def end_orphans(self):
+        """What a kill() left running, when no start() took it over."""
+        for name in ("postgres/postmaster.pid", "simulator/simulator.pid"):
+            try:
+                os.kill(int((self.data_dir / name).read_text().splitlines()[0]), signal.SIGINT)
+            except (OSError, ValueError, IndexError):
+                pass
 
     def start(self, ready=True, seconds=60):
         out = open(self.log, "ab")
