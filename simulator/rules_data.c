@@ -243,8 +243,10 @@ HOOK_LIFE(dataset_on_life)
     if (r->life != LIFE_GONE)
         return;
     for (size_t i = 0; i < jobs->count; i++)
-        if (str_eq(resource_text(jobs->items[i], "datasetArn"), r->arn))
+        if (str_eq(resource_text(jobs->items[i], "datasetArn"), r->arn)) {
             resource_hide(jobs->items[i], "orphan", json_true());
+            world_touch(&s->world, jobs->items[i]);
+        }
 }
 
 /* ---- jobs ---- */
