@@ -48,6 +48,7 @@ void step_row_done(struct step_row *r);
 struct claim {
     struct step_row *rows; /* in the arena */
     size_t count;
+    size_t unreadable; /* of a kind or verb this binary does not know: left to a newer replica */
     int64_t db_now_ms;
     int64_t next_due_ms; /* of what is not due yet: milliseconds from now; -1: nothing waits */
 };

@@ -101,14 +101,12 @@ static void on_absent(const struct step *s, int64_t now, struct command *c)
         c->is_ambiguous = true;
         return;
     }
-    if (is_maybe && s->failures > 0 && s->failures < EXISTS_TRIES && !s->needs_quiescence &&
-        s->ambiguous_ms == 0) {
-        /* The service said "exists" and does not show it yet: its lists lag. */
-        back_off(s, c, WHY_LIST_LAG);
-        return;
-    }
-    if (is_maybe && s->failures >= EXISTS_TRIES && s->ambiguous_ms == 0) {
-        fail(c, WHY_NAME_TAKEN);
+    if (is_maybe && s->is_lagging) {
+        /* The service said "exists" and does not show it yet: its lists lag, for a while. */
+        if (s->failures < EXISTS_TRIES)
+            back_off(s, c, WHY_LIST_LAG);
+        else
+            fail(c, WHY_NAME_TAKEN);
         return;
     }
     act(s, c, OP_CREATE);

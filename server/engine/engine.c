@@ -27,7 +27,7 @@ struct engine {
     int n_workers;
     uv_thread_t threads[2]; /* scheduler, publisher */
     struct sleeper sleepers[2];
-    _Atomic bool is_stopping, wants_admission;
+    _Atomic bool is_stopping, are_workers_gone, wants_admission;
     _Atomic int64_t stop_deadline_ms;
     _Atomic uint64_t stats[sizeof(struct engine_stats) / sizeof(uint64_t)];
 };
@@ -35,6 +35,11 @@ struct engine {
 bool engine_is_stopping(const struct engine *engine)
 {
     return engine->is_stopping;
+}
+
+bool engine_workers_are_gone(const struct engine *engine)
+{
+    return engine->are_workers_gone;
 }
 
 int64_t engine_stop_deadline_ms(const struct engine *engine)
@@ -188,6 +193,8 @@ void engine_stop(struct engine *engine, int64_t deadline_ms)
         uv_thread_join(&engine->workers[i].thread);
         worker_close(&engine->workers[i]);
     }
+    engine->are_workers_gone = true;
+    wake_sleeper(&engine->sleepers[1]);
     for (int i = 0; i < 2; i++)
         uv_thread_join(&engine->threads[i]);
     for (int i = 0; i < 2; i++) {

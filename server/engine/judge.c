@@ -151,6 +151,11 @@ static const char *const why_slugs[WHY_COUNT] = { [WHY_NONE] = "none",
                                                   [WHY_IN_USE] = "in-use",
                                                   [WHY_OBSERVED] = "observed" };
 
+bool judge_failure_is_final(const struct work *w)
+{
+    return w->observed && find_cure(json_text(w->observed, "failureReason")) != NULL;
+}
+
 const char *judge_why_slug(enum why why)
 {
     return why_slugs[why];

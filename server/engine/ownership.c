@@ -156,7 +156,7 @@ void ownership_judge(const struct worker *k, struct work *w)
 
     if (w->row.verb == VERB_DELETE) {
         judge_removal(w, owner, is_ours);
-    } else if (w->row.verb == VERB_ENSURE) {
+    } else if (w->row.verb == VERB_ENSURE || w->row.verb == VERB_OBSERVE) {
         judge_adoption(w, owner, is_ours);
         w->look.is_owner = is_ours || (!w->row.kind->is_taggable && is_recorded(w));
     }

@@ -10,6 +10,7 @@
 
 #define NUMBER_EVERY_MS 1000
 #define PAUSE_MS        500
+#define DRAIN_EVERY_MS  20
 
 static enum err_code number_all(struct engine *engine, struct db_conn *db, struct err *e)
 {
@@ -23,7 +24,7 @@ static enum err_code number_all(struct engine *engine, struct db_conn *db, struc
         ENGINE_COUNT(engine, events, count);
         if (o->on_events)
             o->on_events(o->user);
-    } while (!engine_is_stopping(engine));
+    } while (count > 0);
     return OK;
 }
 
@@ -34,8 +35,9 @@ void publisher_run(struct engine *engine)
     bool is_last;
 
     do {
-        is_last = engine_is_stopping(
-            engine); /* one more pass: what the workers wrote last gets its number */
+        is_last = engine_workers_are_gone(engine); /* one more pass for what they wrote last */
+        if (engine_is_stopping(engine) && !is_last)
+            uv_sleep(DRAIN_EVERY_MS);
         if (engine_connect(engine, "steward publisher", &db, &e) || number_all(engine, db, &e)) {
             log_error("engine", "publisher_trouble", &e);
             engine_sleep(engine, 1, PAUSE_MS);

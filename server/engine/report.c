@@ -168,6 +168,16 @@ static void add_resource_event(struct work *w, const char *result)
     }
 }
 
+/* Consecutive troubles; the looks after an "exists" are counted by themselves. */
+static int failures_after(const struct work *w, bool is_trouble)
+{
+    if (!is_trouble)
+        return 0;
+    if (w->command.why == WHY_LIST_LAG && !w->row.step.is_lagging)
+        return 1;
+    return w->row.step.failures + 1;
+}
+
 static void report_wait(struct work *w, json_t *item)
 {
     const struct command *c = &w->command;
@@ -179,8 +189,14 @@ static void report_wait(struct work *w, json_t *item)
     json_object_set_new(item, "state", json_string("waiting"));
     json_object_set_new(item, "wake_ms", json_integer(c->wait_ms + jitter));
     json_object_set_new(item, "waiting_for", json_string(what));
-    json_object_set_new(item, "failures", json_integer(is_trouble ? w->row.step.failures + 1 : 0));
-    if (is_trouble && w->call.outcome != AWS_DONE && w->call.operation) {
+    json_object_set_new(item, "failures", json_integer(failures_after(w, is_trouble)));
+    if (c->why == WHY_FUSE)
+        json_object_set_new(
+            item, "reason",
+            json_string(
+                "The training fuse holds this training: too many were started within 24 hours. "
+                "It goes on when the oldest of them is 24 hours old; cancel the run to give up."));
+    else if (is_trouble && w->call.outcome != AWS_DONE && w->call.operation) {
         char text[1400];
 
         aws_call_describe(&w->call, text, sizeof text);
@@ -235,6 +251,9 @@ static json_t *drift_of(const struct work *w)
             json_pack("{s:s, s:s, s:s?, s:b}", "field", "status", "desired", "ACTIVE", "observed",
                       w->seen == SEEN_ABSENT ? NULL : decide_status(w->row.kind, w->observed),
                       "inPlace", 0));
+    if (*w->look.conflict)
+        json_array_append_new(drift, json_pack("{s:s, s:s, s:s, s:b}", "field", "owner", "desired",
+                                               "ours", "observed", w->look.conflict, "inPlace", 0));
     return drift;
 }
 

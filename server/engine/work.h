@@ -151,6 +151,8 @@ void judge_failure(const struct work *w, enum why why, struct buf *out);
 json_t *judge_failure_json(const struct work *w, enum why why, const char *message);
 const char *judge_waiting_for(const struct work *w, enum why why);
 const char *judge_why_slug(enum why why);
+/* Amazon said what is wrong with the input: the same again would fail the same way, and cost. */
+bool judge_failure_is_final(const struct work *w);
 
 /* ---- report.c ---- */
 /* The checkpoint item and events of a work whose command is to be written down. */
@@ -166,6 +168,7 @@ struct engine;
 MUST_USE enum err_code engine_connect(const struct engine *engine, const char *application,
                                       struct db_conn **db, struct err *e);
 bool engine_is_stopping(const struct engine *engine);
+bool engine_workers_are_gone(const struct engine *engine);
 int64_t engine_stop_deadline_ms(const struct engine *engine); /* clock_mono_ms() */
 /* True once after a wake-up, for one caller: runs should be admitted. */
 bool engine_take_admission(struct engine *engine);

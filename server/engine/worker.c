@@ -164,6 +164,8 @@ static bool look_went(struct worker *k, struct work *w, enum look_result result,
     w->seen = o->seen;
     if (w->look.is_own_name)
         w->row.step.is_ours = true;
+    if (o->seen == SEEN_FAILED && judge_failure_is_final(w))
+        w->row.step.max_attempts = w->row.step.attempt;
     if (result == LOOK_SEEN)
         o->type = OUT_SEEN;
     else if (result == LOOK_LATER)
@@ -248,6 +250,7 @@ static void begin_work(struct worker *k, struct work *w)
 
     w->row.step.quiescence_ms = k->options->quiescence_ms;
     w->row.step.poll_ms = poll_interval_ms(k, &w->row);
+    w->row.step.is_lagging = str_eq(w->row.waiting_for, judge_waiting_for(w, WHY_LIST_LAG));
     if (w->row.is_quarantined)
         quarantine(k, w);
     else
@@ -279,10 +282,17 @@ static enum err_code claim_steps(struct worker *k, struct err *e)
     if (rc || claim.count == 0) {
         arena_done(&batch->arena);
         free(batch);
-        k->next_due_ms = rc || claim.next_due_ms < 0 ? -1 : now + claim.next_due_ms;
+        /* What is due and could not be had is locked elsewhere: not at once again. */
+        k->next_due_ms = rc || claim.next_due_ms < 0
+                             ? -1
+                             : now + (claim.next_due_ms < 20 ? 20 : claim.next_due_ms);
         return rc;
     }
     FP("lease.after_acquire");
+    if (claim.unreadable)
+        log_event(
+            LOG_ERROR, "engine", "steps_unreadable", "count=%zu msg=%s", claim.unreadable,
+            log_quote("steps of a kind this release does not know; a newer replica must run them"));
     k->db_offset_ms = claim.db_now_ms - clock_mono_ms();
     k->next_due_ms = now; /* there may be more */
     ENGINE_COUNT(k->engine, claims, claim.count);
@@ -382,27 +392,25 @@ static void mark_all(struct worker *k)
     }
 }
 
-static void free_saved(struct worker *k)
+static void free_saved(struct worker *k, struct work *list)
 {
-    while (k->to_save) {
-        struct work *w = k->to_save;
+    while (list) {
+        struct work *w = list;
 
-        k->to_save = w->next;
+        list = w->next;
         work_free(k, w);
     }
-    k->n_to_save = 0;
 }
 
-static void collect(struct worker *k, struct checkpoint *cp)
+static void collect(const struct work *list, struct checkpoint *cp)
 {
     AUTO_JSON json_t *runs = json_object();
 
-    cp->steps = json_array();
-    cp->events = json_array();
-    cp->run_events = json_array();
-    for (struct work *w = k->to_save; w; w = w->next) {
+    *cp = (struct checkpoint){ .steps = json_array(),
+                               .events = json_array(),
+                               .run_events = json_array() };
+    for (const struct work *w = list; w; w = w->next) {
         json_array_append(cp->steps, w->item);
-        cp->has_extra |= w->row.step.goal != GOAL_PRESENT;
         json_array_extend(cp->events, w->events);
         if (!json_object_get(runs, w->row.run_id)) {
             char id[ID_BYTES];
@@ -415,33 +423,63 @@ static void collect(struct worker *k, struct checkpoint *cp)
     }
 }
 
-static enum err_code checkpoint(struct worker *k, struct err *e)
+static enum err_code write_down(struct worker *k, const struct work *list, struct err *e)
 {
-    struct checkpoint cp = { 0 };
+    struct checkpoint cp;
     enum err_code rc;
-    size_t n = k->n_to_save;
 
-    if (n == 0)
-        return OK;
-    collect(k, &cp);
+    collect(list, &cp);
     FP("eng.save_before_commit");
     rc = step_store_checkpoint(k->db, k->owner, &cp, e);
     FP("eng.save_after_commit");
+    if (!rc) {
+        ENGINE_COUNT(k->engine, checkpoints, 1);
+        ENGINE_COUNT(k->engine, steps_finished, json_array_size(cp.steps) - cp.lost);
+        ENGINE_COUNT(k->engine, fence_losses, cp.lost);
+        if (cp.ended)
+            engine_want_admission(k->engine);
+    }
     json_decref(cp.steps);
     json_decref(cp.events);
     json_decref(cp.run_events);
+    return rc;
+}
+
+/* A row the database refuses must not take its siblings down: each is written alone. */
+static void write_one_by_one(struct worker *k, struct work *list)
+{
+    for (struct work *w = list; w; w = w->next) {
+        struct work *rest = w->next;
+        struct err e;
+
+        w->next = NULL;
+        if (write_down(k, w, &e))
+            log_event(LOG_ERROR, "engine", "checkpoint_refused", "run=%s step=%s msg=%s detail=%s",
+                      w->row.run_id, w->row.id, log_quote(e.message), log_quote(e.detail));
+        w->next = rest;
+    }
+}
+
+static enum err_code checkpoint(struct worker *k, struct err *e)
+{
+    struct work *list = k->to_save;
+    enum err_code rc;
+
+    if (!list)
+        return OK;
+    k->to_save = NULL;
+    k->n_to_save = 0;
+    rc = write_down(k, list, e);
+    if (rc && rc != ERR_UNAVAILABLE && rc != ERR_UNKNOWN_OUTCOME) {
+        log_error("engine", "checkpoint_refused", e);
+        write_one_by_one(k, list);
+        rc = OK;
+    }
     /* Committed, lost or unknown: the rows are the truth now; the next claim reads them. */
-    free_saved(k);
-    if (rc)
-        return rc;
-    ENGINE_COUNT(k->engine, checkpoints, 1);
-    ENGINE_COUNT(k->engine, steps_finished, n - cp.lost);
-    ENGINE_COUNT(k->engine, fence_losses, cp.lost);
-    if (cp.ended)
-        engine_want_admission(k->engine);
+    free_saved(k, list);
     engine_wake_publisher(k->engine);
     k->next_due_ms = clock_mono_ms(); /* dependents may be ready */
-    return OK;
+    return rc;
 }
 
 static bool is_flush_due(const struct worker *k)
@@ -512,7 +550,8 @@ void worker_run(struct worker *k)
            (is_sending(k) && clock_mono_ms() < engine_stop_deadline_ms(k->engine))) {
         if (turn(k, &e)) {
             log_error("engine", "worker_trouble", &e);
-            aws_batch_wait(k->calls, TROUBLE_PAUSE_MS);
+            uv_sleep(
+                TROUBLE_PAUSE_MS); /* not aws_batch_wait: a finished call would end it at once */
         }
     }
     let_go(k);

@@ -23,17 +23,25 @@ static const struct db_stmt admit_lock = { "admit_lock", "SELECT pg_advisory_xac
 static const struct db_stmt admit = {
     "admit",
     "WITH queued AS (SELECT id, claims, created_at FROM runs WHERE state = 'queued' ORDER BY "
-    "created_at, id LIMIT 500),"
+    "created_at, id LIMIT 2000),"
     " wanted AS (SELECT q.id, q.created_at, k.key FROM queued q CROSS JOIN LATERAL "
     "unnest(q.claims) AS k(key)),"
     " ranked AS (SELECT id, key, row_number() OVER (PARTITION BY key ORDER BY created_at, id) AS "
     "rank FROM wanted),"
     " blocked AS (SELECT DISTINCT w.id FROM ranked w WHERE w.rank > 1"
     "  OR EXISTS (SELECT FROM run_claims c WHERE c.resource_key = w.key)),"
-    " admitted AS (UPDATE runs SET state = 'running', started_at = clock_timestamp(), updated_at = "
+    " admitted AS (UPDATE runs SET state = 'running', started_at = clock_timestamp(), reason = "
+    "NULL, updated_at = "
     "clock_timestamp()"
     "  WHERE id IN (SELECT id FROM queued EXCEPT SELECT id FROM blocked) AND state = 'queued' "
     "RETURNING id, config, kind, claims),"
+    " told AS (UPDATE runs q SET reason = 'Waits for ' || b.other || ', which works on the same "
+    "resources.'"
+    "  FROM (SELECT DISTINCT ON (w.id) w.id, c.run_id AS other FROM ranked w JOIN run_claims c ON "
+    "c.resource_key = w.key"
+    "    ORDER BY w.id, c.run_id) b WHERE q.id = b.id AND q.state = 'queued'"
+    "  AND q.reason IS DISTINCT FROM 'Waits for ' || b.other || ', which works on the same "
+    "resources.'),"
     " claimed AS (INSERT INTO run_claims (resource_key, run_id)"
     "  SELECT k.key, a.id FROM admitted a CROSS JOIN LATERAL unnest(a.claims) AS k(key) ORDER BY "
     "1),"
@@ -148,7 +156,17 @@ static const struct db_stmt mark = {
     "('ready', 'waiting')"
     " AND r.id = s.run_id AND r.cancel_requested_at IS NULL"
     " AND (NOT u.is_fused OR (" FUSE_SPENT(
-        " AND f.resource_key = s.resource_key") " < $4::int AND " FUSE_SPENT("") " < $5::int))"
+        " AND f.resource_key = s.resource_key") " < $4::int AND " FUSE_SPENT("") " + (SELECT "
+                                                                                 "count(*) FROM "
+                                                                                 "json_to_"
+                                                                                 "recordset($1::"
+                                                                                 "json) AS b(id "
+                                                                                 "text, is_fused "
+                                                                                 "boolean)"
+                                                                                 " WHERE "
+                                                                                 "b.is_fused AND "
+                                                                                 "b.id < u.id) < "
+                                                                                 "$5::int))"
                                                                                  " RETURNING s.id, "
                                                                                  "(extract(epoch "
                                                                                  "FROM "
@@ -322,6 +340,8 @@ enum err_code step_store_claim(struct db_conn *c, const char *owner, const struc
     for (int i = 0; i < n; i++)
         if (read_row((struct row){ results[0], i }, wish->arena, &out->rows[out->count]))
             out->count++;
+        else
+            out->unreadable++;
     if (!PQgetisnull(results[1], 0, 0))
         out->next_due_ms = strtoll(PQgetvalue(results[1], 0, 0), NULL, 10);
     out->db_now_ms = strtoll(PQgetvalue(results[1], 0, 1), NULL, 10);

@@ -336,6 +336,49 @@ static void test_mutual_exclusion(void **state)
     done(&c, &arena);
 }
 
+/* Two runs that hold no claims (observations) put the same resource into one checkpoint: the insert
+   met its own row, and the whole checkpoint of a worker was refused again and again. */
+static void test_two_steps_on_one_resource_in_one_checkpoint(void **state)
+{
+    struct arena arena = { 0 };
+    struct checkpoint cp = { 0 };
+    char first[ID_BYTES], second[ID_BYTES], event[2][ID_BYTES];
+    struct claim c;
+    struct err e;
+
+    (void) state;
+    create_run(first, 1, KIND_SOLUTION, "same");
+    admit();
+    create_run(second, 1, KIND_SOLUTION, "same");
+    run_sql("UPDATE runs SET claims = '{}' WHERE state = 'queued'");
+    admit();
+    c = claim("me", &arena, 10);
+    assert_int_equal(c.count, 2);
+    cp.steps = json_array();
+    cp.events = json_array();
+    cp.run_events = json_array();
+    for (size_t i = 0; i < 2; i++) {
+        id_new("evt", event[i]);
+        json_array_append_new(
+            cp.steps,
+            json_pack("{s:s, s:s, s:I, s:s, s:b, s:b, s:b, s:b, s:i, s:s, s:i, s:s, s:s, s:n}",
+                      "id", c.rows[i].id, "run_id", c.rows[i].run_id, "token",
+                      (json_int_t) c.rows[i].token, "state", "succeeded", "is_saved", 0,
+                      "is_refund", 0, "is_retry", 0, "is_ambiguous", 0, "sends", 0, "arn",
+                      "arn:same", "failures", 0, "aws_status", "ACTIVE", "result", "unchanged",
+                      "wake_ms"));
+        json_array_append_new(cp.run_events, json_pack("{s:s, s:s}", "run_id", c.rows[i].run_id,
+                                                       "event_id", event[i]));
+    }
+    ok(step_store_checkpoint(db, "me", &cp, &e), &e);
+    assert_int_equal(cp.lost, 0);
+    assert_int_equal(cp.ended, 2);
+    json_decref(cp.steps);
+    json_decref(cp.events);
+    json_decref(cp.run_events);
+    done(&c, &arena);
+}
+
 static void test_failure_skips_what_hangs_below(void **state)
 {
     struct arena arena = { 0 };
@@ -405,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_cancel_wins_over_mark),
         cmocka_unit_test(test_fuse),
         cmocka_unit_test(test_mutual_exclusion),
+        cmocka_unit_test(test_two_steps_on_one_resource_in_one_checkpoint),
         cmocka_unit_test(test_failure_skips_what_hangs_below),
         cmocka_unit_test(test_sequencer_numbers_without_gaps),
         cmocka_unit_test(test_due_query_uses_index),

@@ -493,7 +493,8 @@ static void save(struct row *row, const struct replica *p, int64_t now_ms)
         if (s->sends == 0)
             s->sends = 1;
     }
-    s->failures = is_trouble ? s->failures + 1 : 0;
+    s->failures = is_trouble ? (c->why == WHY_LIST_LAG && !s->is_lagging ? 1 : s->failures + 1) : 0;
+    s->is_lagging = c->why == WHY_LIST_LAG;
     row->owner = -1;
     row->wake_ms = now_ms + c->wait_ms;
     s->state = STEP_WAITING;
