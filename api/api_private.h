@@ -217,9 +217,14 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);
 void metrics_count(struct metrics *m, const struct api_route *route, int status, int64_t us);
 
+/* Answers 404 for what can not be a config's name, before any statement is made of it. */
+bool config_name_check(struct call *c);
+
 /* ---- handlers, one file per resource ---- */
 void api_config_put(struct call *c);
 void api_config_delete(struct call *c);
+void api_config_plan_post(struct call *c);
+void api_config_plan_get(struct call *c);
 void api_campaign_promote(struct call *c);
 void api_campaign_unpin(struct call *c);
 void api_config_post(struct call *c);
@@ -239,6 +244,13 @@ void api_run_retry(struct call *c);
 void api_schedules_list(struct call *c);
 void api_schedule_get(struct call *c);
 void api_schedule_fires(struct call *c);
+void api_schedule_patch(struct call *c);
+void api_schedule_run(struct call *c);
+void api_config_rollback(struct call *c);
+void api_config_plan(struct call *c);
+void api_plan_post(struct call *c);
+void api_problems(struct call *c);
+void api_overview(struct call *c);
 void api_events(struct call *c);
 void api_recipes(struct call *c);
 void api_schema_parameter_file(struct call *c);

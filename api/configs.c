@@ -16,7 +16,7 @@ static bool is_config_name(const char *name)
 }
 
 /* Answers 404 for what can not be a name, before any statement is made of it. */
-static bool take_name(struct call *c)
+bool config_name_check(struct call *c)
 {
     if (is_config_name(c->match.params[0]))
         return true;
@@ -53,7 +53,7 @@ void api_config_get(struct call *c)
     bool is_effective;
     struct db_op op;
 
-    if (!take_name(c) || !take_view(c, &is_effective))
+    if (!config_name_check(c) || !take_view(c, &is_effective))
         return;
     configs_store_read(c->match.params[0], is_effective, &op);
     call_read(c, &op, 1, config_read);
@@ -113,7 +113,7 @@ void api_config_versions(struct call *c)
     const char *before, *rows;
     struct db_op op;
 
-    if (!take_name(c) || !take_page(c, &before, &rows))
+    if (!config_name_check(c) || !take_page(c, &before, &rows))
         return;
     configs_store_versions(c->match.params[0], before, rows, &op);
     call_list(c, &op, versions_read);
@@ -133,7 +133,7 @@ void api_config_version(struct call *c)
     int64_t number;
     struct db_op op;
 
-    if (!take_name(c) || !take_view(c, &is_effective))
+    if (!config_name_check(c) || !take_view(c, &is_effective))
         return;
     if (!str_to_i64(c->match.params[1], 1, INT64_MAX, &number)) {
         answer_not_found(c, "version", c->match.params[1]);
@@ -163,7 +163,7 @@ void api_config_resources(struct call *c)
 {
     struct db_op op;
 
-    if (!take_name(c))
+    if (!config_name_check(c))
         return;
     configs_store_exists(c->match.params[0], &op);
     call_read(c, &op, 1, resources_exist);

@@ -5,6 +5,7 @@
 
 #include "api_private.h"
 #include "config_write.h"
+#include "run_start.h"
 #include "steward/configs_store.h"
 #include "steward/id.h"
 #include "steward/run_store.h"
@@ -22,15 +23,6 @@ static const struct body_member run_members[] = {
     { .name = "import", .type = JSON_STRING },
     { .name = "batch", .type = JSON_TRUE },
     { .name = "force", .type = JSON_TRUE },
-};
-
-struct run_start {
-    struct parameter_file file;
-    struct plan plan;
-    enum run_kind kind;
-    json_t *options;
-    const char *config;
-    struct run_new run;
 };
 
 static void start_done(void *state)
@@ -209,6 +201,7 @@ static void config_read(struct call *c)
                                .config_version = rows_int(c->reply, 0, 0, 0, 0),
                                .kind = s->kind,
                                .trigger = "api",
+                               .schedule_id = s->schedule_id,
                                .overlap = "queue",
                                .created_by = c->who.token_id,
                                .options = s->options };
@@ -225,7 +218,7 @@ static void config_read(struct call *c)
                               .next = written });
 }
 
-static void read_config(struct call *c)
+void run_start_read(struct call *c)
 {
     struct run_start *s = c->state;
     struct db_op op;
@@ -234,14 +227,21 @@ static void read_config(struct call *c)
     call_read(c, &op, 1, config_read);
 }
 
-void api_run_post(struct call *c)
+struct run_start *run_start_new(struct call *c)
 {
     struct run_start *s = arena_alloc(c->arena, sizeof *s);
 
     c->state = s;
     c->state_done = start_done;
+    return s;
+}
+
+void api_run_post(struct call *c)
+{
+    struct run_start *s = run_start_new(c);
+
     if (take_body(c, s) && may_start(c, s->kind) && has_no_other_route(c, s->kind))
-        call_begin_write(c, read_config);
+        call_begin_write(c, run_start_read);
 }
 
 /* ---- cancel ---- */

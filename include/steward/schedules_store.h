@@ -18,7 +18,7 @@ void schedules_store_read(const char *id, struct db_op *op);
 /* Rows (nominal_at text, json): past fires, newest first. */
 void schedules_store_fires(const char *id, const char *before, const char *limit, struct db_op *op);
 /* One row: (expression, time zone, start, end, enabled, anchor, now; times in epoch seconds,
- * config, kind, options, path). */
+ * config, kind, options, path, is_retired). */
 void schedules_store_spec(const char *id, struct db_op *op);
 
 /* Rows (path, id): the schedules that a config's document owns now. */

@@ -36,7 +36,8 @@ static const struct db_stmt schedule_spec = {
     " end_at)::bigint,"
     " is_enabled AND retired_at IS NULL, extract(epoch FROM coalesce(next_nominal_at,"
     " created_at))::bigint,"
-    " floor(extract(epoch FROM clock_timestamp()))::bigint, config, kind, run_options::text, path"
+    " floor(extract(epoch FROM clock_timestamp()))::bigint, config, kind, run_options::text, path,"
+    " retired_at IS NOT NULL"
     " FROM schedules WHERE id = $1",
     1
 };

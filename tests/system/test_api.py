@@ -603,3 +603,43 @@ def test_headers(steward, shop):
     assert steward.get("/livez", headers={"X-Request-Id": "abc-1"}).headers["X-Request-Id"] == "abc-1"
     assert "\n  " in steward.get("/configs?pretty").text
     problem(steward.get("/livez", headers={"Host": "evil.example"}), 421)
+
+
+# ---- history and schedules by hand ----
+
+def test_rollback(steward, name):
+    one = config(name, solutions=0, tags=[{"tagKey": "v", "tagValue": "1"}])
+    steward.apply(one)
+    steward.apply(config(name, solutions=0, tags=[{"tagKey": "v", "tagValue": "2"}]))
+    back = steward.post(f"/configs/{name}/rollback", json={"version": 1})
+    assert back.status_code == 200, back.text
+    body = back.json()["config"]
+    assert (body["version"], body["message"], body["document"]) == (3, "Rollback to version 1", one)
+    assert steward.ok("GET", f"/configs/{name}/versions/3")["sha256"] == steward.ok("GET", f"/configs/{name}/versions/1")["sha256"]
+    wait_until(lambda: "config.rolledBack" in [e["type"] for e in steward.ok("GET", f"/events?config={name}")["items"]])
+    body = problem(steward.post(f"/configs/{name}/rollback", json={"version": 9}), 422)
+    assert body["errors"][0]["pointer"] == "/version"
+    problem(steward.post(f"/configs/{name}x/rollback", json={"version": 1}), 422)
+
+
+def test_schedules_by_hand(steward, name):
+    document = config(name, solutions=0)
+    document["datasetGroup"]["workflowConfig"] = {"schedules": {"import": "cron(0 3 * * ? *)"}}
+    steward.put_data(name)
+    steward.wait_run(steward.apply(document)["run"]["id"])
+    path = "/schedules/" + steward.ok("GET", f"/schedules?config={name}")["items"][0]["id"]
+    paused = steward.ok("PATCH", path, json={"paused": True, "reason": "moving house", "until": "2999-01-01T00:00:00Z"})
+    assert paused["paused"]["reason"] == "moving house" and paused["paused"]["until"] == "2999-01-01T00:00:00.000Z"
+    assert len(steward.ok("GET", f"/schedules?config={name}&paused=true")["items"]) == 1
+    steward.apply(document | {"tags": [{"tagKey": "a", "tagValue": "b"}]})
+    assert steward.ok("GET", path)["paused"]["reason"] == "moving house"  # a pause survives versions
+    run = steward.post(path + "/run")
+    assert run.status_code == 202 and run.json()["kind"] == "import" and path.endswith(run.json()["scheduleId"])
+    assert "paused" not in steward.ok("PATCH", path, json={"paused": False})
+    assert steward.post(path + "/run?dryRun=true").json()["steps"]
+    for bad in ({}, {"paused": 1}, {"paused": True, "expression": "rate(1 day)"}, {"paused": True, "until": "soon"}):
+        problem(steward.call("PATCH", path, json=bad), 422)
+    steward.apply(config(name, solutions=0))
+    problem(steward.call("PATCH", path, json={"paused": True}), 409, "schedule-retired")
+    problem(steward.post(path + "/run"), 409, "schedule-retired")
+    problem(steward.post("/schedules/sch_" + "0" * 26 + "/run"), 404)

@@ -97,23 +97,26 @@ def world(steward):
 def path_values(path, world):
     name = "contract-s0" if path.startswith("/solutions") else "contract"
     kind = path.split("/")[1]
-    return {"name": name, "n": "1", "id": world.get(kind.rstrip("s"), "")}
+    return {"name": name, "n": "1", "id": world.get(kind.rstrip("s"), ""), "campaign": "contract-c0"}
 
 
 def test_a_real_answer_of_every_operation(steward, world):
     bodies = {
         "createConfig": world["document"], "replaceConfig": world["document"], "validateConfig": world["document"],
+        "planConfig": world["document"],
         "createRun": {"config": "contract", "kind": "import"}, "createToken": {"name": "x", "scopes": ["read"]},
-        "cancelRun": None,
+        "cancelRun": None, "rollbackConfig": {"version": 1}, "patchSchedule": {"paused": True, "reason": "contract"},
     }
     done = []
     for method, path, op, _ in sorted(operations(), key=lambda o: o[0] == "DELETE"):
         target = path
         for name, value in path_values(path, world).items():
             target = target.replace("{%s}" % name, value)
-        answer = steward.call(method, target, json=bodies.get(op["operationId"]))
+        params = {"resources": "keep"} if op["operationId"] == "deleteConfig" else None
+        answer = steward.call(method, target, json=bodies.get(op["operationId"]), params=params)
         check(answer, method, path)
-        expected = {"cancelRun": 409, "createRun": 202, "createToken": 201, "revokeToken": 204}
+        expected = {"cancelRun": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
+                    "createRun": 202, "runSchedule": 202, "createToken": 201, "revokeToken": 204}
         assert answer.status_code == expected.get(op["operationId"], 200), (target, answer.text[:300])
         done.append(op["operationId"])
     assert len(done) == len(table())
