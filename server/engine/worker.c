@@ -411,6 +411,7 @@ static void collect(const struct work *list, struct checkpoint *cp)
                                .run_events = json_array() };
     for (const struct work *w = list; w; w = w->next) {
         json_array_append(cp->steps, w->item);
+        cp->has_extra |= w->row.step.goal != GOAL_PRESENT;
         json_array_extend(cp->events, w->events);
         if (!json_object_get(runs, w->row.run_id)) {
             char id[ID_BYTES];
