@@ -1,6 +1,7 @@
 /*
  * main.c - personalize-simulator: options, start, loop, end.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -269,6 +270,47 @@ static enum err_code open_server(struct program_state *p, struct err *e)
     return http_server_open(&p->loop, &options, &w->server, e);
 }
 
+/* File names that resources refer to: imported and streamed data, models. */
+static json_t *files_in_use(const struct world *w)
+{
+    static const char *const members[] = { "stream", "model" };
+    json_t *used = json_object();
+
+    for (size_t k = 0; k < SIM_KIND_COUNT; k++) {
+        for (size_t i = 0; i < w->kinds[k].count; i++) {
+            const json_t *hidden = w->kinds[k].items[i]->hidden,
+                         *files = json_object_get(hidden, "files");
+
+            for (size_t f = 0; f < json_array_size(files); f++)
+                json_object_set_new(used, json_string_value(json_array_get(files, f)), json_true());
+            for (size_t m = 0; m < ARRAY_LEN(members); m++)
+                if (json_text(hidden, members[m]))
+                    json_object_set_new(used, json_text(hidden, members[m]), json_true());
+        }
+    }
+    return used;
+}
+
+/* Data of earlier FULL imports and models of deleted versions stay while the process runs, since a
+   job may still read them; the next start removes what nobody refers to. */
+static void sweep(const struct sim *s, const char *folder)
+{
+    AUTO_JSON json_t *used = files_in_use(&s->world);
+    AUTO_FREE char *path = xasprintf("%s/%s", s->data_dir, folder);
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        AUTO_FREE char *name = xasprintf("%s/%s", folder, entry->d_name);
+
+        if (entry->d_name[0] != '.' && !json_object_get(used, name) &&
+            unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+            log_event(LOG_WARN, "simulator", "file_not_removed", "file=%s", log_quote(name));
+    }
+    if (dir)
+        (void) closedir(dir);
+}
+
 /* Jobs that were in progress when the last process ended begin their work again. */
 static void resume_work(struct sim *s)
 {
@@ -354,6 +396,8 @@ static enum err_code serve(struct program_state *p, struct err *e)
     TRY(init_sim(p, e));
     TRY(load_snapshot(p, e));
     TRY(open_server(p, e));
+    sweep(&p->sim, "data");
+    sweep(&p->sim, "models");
     work_use_loop(&p->loop);
     resume_work(&p->sim);
     life_advance(&p->sim);
