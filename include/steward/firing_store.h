@@ -47,5 +47,11 @@ struct firing_move {
     const char *fires; /* JSON text */
 };
 size_t firing_store_move(struct arena *arena, const struct firing_move *move, struct db_op *ops);
+/*
+ * Moves the schedule on without a run or a row, but only if one of the move's nominal times has its
+ * row already: tz data or a clock that changed between computing and firing name the same wall time
+ * again. Otherwise raises as above.
+ */
+void firing_store_skip(struct arena *arena, const struct firing_move *move, struct db_op *op);
 
 #endif

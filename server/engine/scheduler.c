@@ -187,15 +187,28 @@ static enum err_code carry_out(struct engine *engine, struct firing *f, struct d
     return OK;
 }
 
-static void set_next(struct firing *f, struct db_op *ops)
+/* One transaction. ERR_CONFLICT: it was not ours to fire. */
+static enum err_code commit(struct firing *f, struct db_conn *db, struct err *e)
 {
     struct firing_move move = { .schedule = f->s,
                                 .next_s = f->decision.next_s,
                                 .next_fire_s = f->decision.next_fire_s };
     AUTO_FREE char *fires = json_compact(f->fires);
+    struct db_op skip;
+    enum err_code rc;
 
-    move.fires = arena_strdup(f->arena, fires);
-    (void) firing_store_move(f->arena, &move, ops);
+    move.fires = fires;
+    (void) firing_store_move(f->arena, &move, f->ops);
+    FP("sch.before_commit");
+    rc = db_run(db, f->ops, f->n_ops, NULL, e);
+    FP("sch.after_commit");
+    if (rc != ERR_CONFLICT)
+        return rc;
+    /* Another replica was faster, or the schedule was edited: then this conflicts too. Or the wall
+     * time has its row already: then the schedule moves on, or it would stand here for ever. */
+    firing_store_skip(f->arena, &move, &skip);
+    rc = db_run(db, &skip, 1, NULL, e);
+    return rc ? rc : ERR_CONFLICT;
 }
 
 static void firing_done(struct firing *f)
@@ -224,14 +237,10 @@ static enum err_code fire(struct engine *engine, struct db_conn *db, const struc
         rc = tz_load(s->time_zone, &f->zone, e);
     if (!rc)
         rc = carry_out(engine, f, db, e);
-    if (!rc) {
-        set_next(f, f->ops);
-        FP("sch.before_commit");
-        rc = db_run(db, f->ops, f->n_ops, NULL, e);
-        FP("sch.after_commit");
-    }
+    if (!rc)
+        rc = commit(f, db, e);
     if (rc == ERR_CONFLICT)
-        rc = OK; /* another replica was faster, or the schedule was edited: it is looked at again */
+        rc = OK;
     else if (!rc)
         ENGINE_COUNT(engine, fires, 1);
     firing_done(f);

@@ -62,6 +62,21 @@ static const struct db_stmt insert_fires = {
     3
 };
 
+static const struct db_stmt skip_on = {
+    "firing_skip",
+    "WITH hit AS (UPDATE schedules SET considered_at = to_timestamp($4::bigint), next_nominal_at = "
+    "to_timestamp($5::bigint),"
+    " next_fire_at = to_timestamp($6::bigint) WHERE id = $1 AND generation = $2::int"
+    " AND next_nominal_at = to_timestamp($3::bigint) AND retired_at IS NULL"
+    " AND EXISTS (SELECT 1 FROM schedule_fires f JOIN json_to_recordset($7::json) AS u(local text, "
+    "fold int)"
+    " ON f.nominal_local = u.local AND f.fold = u.fold WHERE f.schedule_id = $1 AND f.generation = "
+    "$2::int) RETURNING id)"
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule has "
+    "moved on') END",
+    7
+};
+
 static void read_due(struct row r, struct arena *arena, struct due_schedule *s)
 {
     s->id = row_keep(r, "id", arena);
@@ -122,16 +137,30 @@ static const char *number(struct arena *arena, int64_t value)
     return arena_printf(arena, "%lld", (long long) value);
 }
 
+static void move_fill(struct arena *arena, const struct firing_move *move,
+                      const struct db_stmt *stmt, struct db_op *op)
+{
+    const struct due_schedule *s = move->schedule;
+
+    *op = (struct db_op){ .stmt = stmt,
+                          .params = { s->id, number(arena, s->generation),
+                                      number(arena, s->nominal_s), number(arena, s->now_s),
+                                      move->next_s ? number(arena, move->next_s) : NULL,
+                                      move->next_s ? number(arena, move->next_fire_s) : NULL } };
+}
+
 size_t firing_store_move(struct arena *arena, const struct firing_move *move, struct db_op *ops)
 {
     const struct due_schedule *s = move->schedule;
-    const char *generation = number(arena, s->generation);
 
-    ops[0] = (struct db_op){ .stmt = &move_on,
-                             .params = { s->id, generation, number(arena, s->nominal_s),
-                                         number(arena, s->now_s),
-                                         move->next_s ? number(arena, move->next_s) : NULL,
-                                         move->next_s ? number(arena, move->next_fire_s) : NULL } };
-    ops[1] = (struct db_op){ .stmt = &insert_fires, .params = { s->id, generation, move->fires } };
+    move_fill(arena, move, &move_on, &ops[0]);
+    ops[1] = (struct db_op){ .stmt = &insert_fires,
+                             .params = { s->id, number(arena, s->generation), move->fires } };
     return FIRING_STORE_OPS;
+}
+
+void firing_store_skip(struct arena *arena, const struct firing_move *move, struct db_op *op)
+{
+    move_fill(arena, move, &skip_on, op);
+    op->params[6] = move->fires;
 }

@@ -85,9 +85,8 @@ def test_due_starts_one_run(steward, name):
     assert_one_run(steward, schedule)
     assert len(fires(steward, schedule)) == 1
     make_due(steward, schedule)  # the clock jumps back: this nominal time has its row already
-    time.sleep(2.5)
+    wait_until(lambda: steward.ok("GET", f"/schedules/{schedule['id']}")["nextNominalAt"] == text(nominal(0)))  # and yet it moves on
     assert len(fires(steward, schedule)) == 1 and len(runs_of(steward, schedule)) == 1
-    query(steward, "UPDATE schedules SET next_nominal_at = NULL, next_fire_at = NULL WHERE id = %s", schedule["id"])
 
 
 def test_pause_is_recorded_and_not_caught_up(steward, name):
@@ -119,12 +118,12 @@ def test_downtime_gives_one_run_and_one_gap_row(start_server):
     server = start_server()
     schedule = make_schedule(server, "downtime")
     server.kill()
-    make_due(server, schedule, days=3000)
+    make_due(server, schedule, days=20000)
     server.start()
     assert_one_run(server, schedule)
     started, gap = fires(server, schedule)
-    assert (gap["outcome"], gap["count"]) == ("coalesced", 2999)
-    assert (gap["fromAt"], gap["toAt"]) == (text(nominal(3000)), text(nominal(2)))
+    assert (gap["outcome"], gap["count"]) == ("coalesced", 19999)
+    assert (gap["fromAt"], gap["toAt"]) == (text(nominal(20000)), text(nominal(2)))
 
 
 @pytest.mark.skipif(not has_failpoints, reason="built without failpoints")
