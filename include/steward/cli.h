@@ -14,5 +14,6 @@ extern const struct cli_command cli_commands[];
 extern const size_t n_cli_commands;
 
 int cli_schedule_next(char *const argv[]);
+int cli_plan(char *const argv[]);
 
 #endif

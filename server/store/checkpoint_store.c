@@ -98,12 +98,14 @@ static const struct db_stmt save_resources = {
     "cp_resources",
     "INSERT INTO resources AS r (key, config, kind, name, arn, status, is_adopted, desired, "
     "observed, failure_reason, details,"
-    "  run_id, aws_created_at, aws_updated_at, observed_at)"
+    "  run_id, aws_created_at, aws_updated_at, observed_at, drift)"
     " SELECT DISTINCT ON (s.resource_key) s.resource_key, n.config, s.kind, coalesce(u.resource_name, s.intent_name, s.name), "
     "s.arn, s.aws_status,"
     "  coalesce(u.is_adopted, false), s.request, u.observed, u.failure_reason, coalesce(u.details, "
     "'{}') - 'observation', s.run_id,"
-    "  u.aws_created_at, u.aws_updated_at, clock_timestamp()" STAMPED(
+    "  u.aws_created_at, u.aws_updated_at, clock_timestamp(),"
+    /* Until the step has succeeded, the drift that it mends stands. */
+    " CASE WHEN s.state <> 'succeeded' THEN '[]'::jsonb END" STAMPED(
         ", observed jsonb, resource_name text, failure_reason text, is_adopted boolean, "
         "aws_created_at timestamptz,"
         " aws_updated_at timestamptz, details jsonb") " JOIN runs n ON n.id = s.run_id WHERE s.arn "
@@ -122,7 +124,7 @@ static const struct db_stmt save_resources = {
                                                       "  failure_reason = excluded.failure_reason, "
                                                       "details = r.details || excluded.details, "
                                                       "run_id = excluded.run_id,"
-                                                      "  drift = NULL, aws_created_at = "
+                                                      "  drift = CASE WHEN excluded.drift IS NOT NULL THEN r.drift END, aws_created_at = "
                                                       "coalesce(excluded.aws_created_at, "
                                                       "r.aws_created_at),"
                                                       "  aws_updated_at = "
