@@ -79,8 +79,12 @@ def minutes_shown(key, day):
     zone = zoneinfo.ZoneInfo(key)
     start = day * DAY
     offsets = [offset(zone, at) for at in samples(start)]
-    first = start - max(offsets)
-    return first, array.array("i", [at + offset(zone, at) - start for at in range(first, start + DAY - min(offsets) + 60, 60)])
+    first, shown = start - max(offsets), array.array("i")
+    for hour in range(first, start + DAY - min(offsets) + 60, 3600):
+        begin, end = offset(zone, hour), offset(zone, hour + 3600)
+        for at in range(hour, hour + 3600, 60):  # no clock changed twice within an hour
+            shown.append(at - start + (begin if begin == end else offset(zone, at)))
+    return first, shown
 
 
 # ---- expressions: text and meaning together ----
@@ -272,16 +276,16 @@ def difference(x, query, line):
 
 @functools.lru_cache(maxsize=None)
 def changes(key, first_year, last_year):
-    """Instants (to six hours) at which a zone's clock changes."""
+    """Instants at which a zone's clock changes, to the next day."""
     zone = zoneinfo.ZoneInfo(key)
     at = (date(first_year, 1, 1).toordinal() - EPOCH) * DAY
     end = (date(last_year + 1, 1, 1).toordinal() - EPOCH) * DAY
     found, before = [], offset(zone, at)
     while at < end:
-        at += DAY
+        at += 7 * DAY
         now = offset(zone, at)
-        if now != before:
-            found.append(at)
+        if now != before:  # the first day of the week with another offset; two changes are further apart
+            found.append(next(t for t in range(at - 6 * DAY, at + DAY, DAY) if offset(zone, t) != before))
             before = now
     return found
 
