@@ -406,8 +406,7 @@ static bool is_below(enum kind_id kind, enum kind_id earlier)
     case KIND_SOLUTION:
         return earlier == KIND_CAMPAIGN || earlier == KIND_SOLUTION_VERSION;
     case KIND_DATASET:
-        return earlier != KIND_SCHEMA && earlier != KIND_DATASET &&
-               earlier != KIND_DATASET_GROUP;
+        return earlier != KIND_SCHEMA && earlier != KIND_DATASET && earlier != KIND_DATASET_GROUP;
     case KIND_SCHEMA:
         return earlier == KIND_DATASET;
     case KIND_DATASET_GROUP:
