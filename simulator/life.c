@@ -106,8 +106,9 @@ void life_fail(struct sim *s, struct resource *r, const char *reason, int64_t at
 static void set_update(struct sim *s, struct resource *r, enum life life, int64_t at_ms)
 {
     json_t *update = json_object_get(r->body, r->kind->update_member);
-    int64_t seconds =
-        life == LIFE_PENDING ? r->kind->durations.pending_s : r->kind->durations.update_s;
+    int64_t seconds = life == LIFE_PENDING
+                          ? r->kind->durations.pending_s
+                          : json_int_or(r->hidden, "updateSeconds", r->kind->durations.update_s);
 
     r->update_life = life;
     r->update_due_ms = at_ms + sim_scaled_ms(s, seconds);

@@ -122,6 +122,16 @@ const struct recipe *recipe_named(const char *name)
     return NULL;
 }
 
+enum wire_error recipe_of_resource(struct call *c, const struct resource *r,
+                                   const struct recipe **out)
+{
+    *out = recipe_named(resource_hidden(r, "recipe"));
+    if (!*out)
+        return call_fail(c, WIRE_INVALID_INPUT, "The simulator does not know the recipe of %s.",
+                         r->arn);
+    return WIRE_OK;
+}
+
 const struct recipe *recipe_find(const struct sim *s, const char *arn)
 {
     return recipe_named(name_in_arn(s, arn, "recipe"));

@@ -34,6 +34,10 @@ struct recipe {
 };
 const struct recipe *recipe_find(const struct sim *s, const char *arn); /* NULL: no such recipe */
 const struct recipe *recipe_named(const char *name);
+/* The recipe that a resource hides; InvalidInput when a loaded picture named one that is not in the
+ * table. */
+enum wire_error recipe_of_resource(struct call *c, const struct resource *r,
+                                   const struct recipe **out);
 
 /* ---- hooks ---- */
 #define HOOK_CHECK(name)  enum wire_error name(struct call *c, struct resource *r)

@@ -162,10 +162,12 @@ HOOK_CHECK(dataset_check)
 static enum wire_error schema_must_extend(struct call *c, const struct resource *old,
                                           const struct resource *new)
 {
-    const json_t *before = json_object_get(old->hidden, "avro"),
+    const json_t *before = old ? json_object_get(old->hidden, "avro") : NULL,
                  *after = json_object_get(new->hidden, "avro");
     const json_t *fields = json_object_get(before, "fields");
 
+    if (!before) /* a loaded picture without the old schema */
+        return WIRE_OK;
     for (size_t i = 0; i < json_array_size(fields); i++) {
         const json_t *field = json_array_get(fields, i);
         const char *name = json_text(field, "name");

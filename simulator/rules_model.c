@@ -332,6 +332,9 @@ HOOK_CHECK(version_check)
     const struct recipe *recipe = recipe_of(c->sim, solution);
     const char *mode = json_text_or(r->body, "trainingMode", "FULL");
 
+    if (!recipe)
+        return call_fail(c, WIRE_INVALID_INPUT, "The simulator does not know the recipe of %s.",
+                         solution->arn);
     PASS(check_mode(c, solution, recipe, mode));
     PASS(check_data_ready(c, solution, recipe));
     PASS(check_name(c, r));
@@ -429,7 +432,7 @@ void solution_on_auto(struct sim *s, struct resource *r, int64_t at_ms)
 
     r->auto_due_ms = is_auto(r) && r->life == LIFE_ACTIVE ? at_ms + rate_ms(r) : NEVER;
     world_touch(&s->world, r);
-    if (r->auto_due_ms == NEVER || !has_new_data(s, r))
+    if (r->auto_due_ms == NEVER || !has_new_data(s, r) || !recipe_of(s, r))
         return;
     random_bytes(&id, sizeof id);
     v = resource_new(kind);

@@ -2,6 +2,7 @@
  * rules_serve.c - what is special about campaigns, filters, recommenders, metric attributions and
  * batch jobs.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "avro.h"
@@ -11,11 +12,6 @@
 #include "sim.h"
 #include "steward/json.h"
 #include "steward/mem.h"
-
-static const struct recipe *recipe_of_version(const struct resource *version)
-{
-    return recipe_named(resource_hidden(version, "recipe"));
-}
 
 /* ---- campaigns ---- */
 
@@ -77,9 +73,11 @@ HOOK_CHECK(campaign_check)
 {
     const char *given = resource_text(r, "solutionVersionArn");
     const struct resource *version = reference_find(c, given, SIM_SOLUTION_VERSION);
-    const struct recipe *recipe = recipe_of_version(version);
+    const struct recipe *recipe = NULL;
     json_t *config = json_object_get(r->body, "campaignConfig");
 
+    PASS(recipe_of_resource(c, version, &recipe));
+    assert(recipe);
     PASS(check_sync(c, config, given));
     PASS(check_exploration(c, config));
     if (recipe->runtime == RUNTIME_NONE)
@@ -103,6 +101,7 @@ HOOK_CHECK(campaign_check)
 HOOK_UPDATE(campaign_check_update)
 {
     const char *given = json_text(update, "solutionVersionArn");
+    const struct recipe *recipe = NULL;
     const struct resource *version;
     json_t *config;
 
@@ -113,6 +112,8 @@ HOOK_UPDATE(campaign_check_update)
     if (!version)
         return call_not_found(c, given ? given : resource_text(r, "solutionVersionArn"));
     PASS(reference_must_be_active(c, version));
+    PASS(recipe_of_resource(c, version, &recipe));
+    assert(recipe);
     if (!str_eq(resource_text(version, "solutionArn"), resource_hidden(r, "solutionArn")))
         return call_fail(c, WIRE_INVALID_INPUT,
                          "The solution version %s does not belong to the solution of the campaign.",
@@ -124,7 +125,7 @@ HOOK_UPDATE(campaign_check_update)
     if (!config)
         config = json_object();
     json_object_update(config, json_object_get(update, "campaignConfig"));
-    fill_exploration(recipe_of_version(version), config);
+    fill_exploration(recipe, config);
     json_object_set_new(update, "campaignConfig", config);
     json_object_set_new(update, "solutionVersionArn", json_string(version->arn));
     if (!json_object_get(update, "minProvisionedTPS"))
@@ -157,7 +158,7 @@ static const json_t *group_schema(const struct world *w, const char *group, cons
             const struct resource *schema =
                 world_find(w, resource_text(all->items[i], "schemaArn"));
 
-            return json_object_get(schema->hidden, "avro");
+            return schema ? json_object_get(schema->hidden, "avro") : NULL;
         }
     return NULL;
 }
@@ -271,6 +272,13 @@ HOOK_UPDATE(recommender_check_update)
 
     json_object_update(config, json_object_get(update, "recommenderConfig"));
     json_object_set_new(update, "recommenderConfig", config);
+    /* Other training columns mean a full retraining: the update takes as long as one. */
+    if (json_equal(
+            json_object_get(config, "trainingDataConfig"),
+            json_object_get(json_object_get(r->body, "recommenderConfig"), "trainingDataConfig")))
+        (void) json_object_del(r->hidden, "updateSeconds");
+    else
+        json_object_set(r->hidden, "updateSeconds", json_object_get(r->hidden, "progressSeconds"));
     return check_exploration(c, config);
 }
 
@@ -343,6 +351,7 @@ static enum wire_error check_batch(struct call *c, struct resource *r)
     const char *output = json_string_value(json_at(r->body, "/jobOutput/s3DataDestination/path"));
     const struct resource *version =
         reference_find(c, resource_text(r, "solutionVersionArn"), SIM_SOLUTION_VERSION);
+    const struct recipe *recipe = NULL;
     struct s3_place place;
     int64_t n = json_int_or(r->body, "numResults", 25);
 
@@ -357,7 +366,9 @@ static enum wire_error check_batch(struct call *c, struct resource *r)
         return call_fail(c, WIRE_INVALID_INPUT, "numResults must be at least 1.");
     resource_set(r, "solutionVersionArn", json_string(version->arn));
     resource_set(r, "numResults", json_integer(n));
-    resource_hide(r, "recipe", json_string(resource_hidden(version, "recipe")));
+    PASS(recipe_of_resource(c, version, &recipe));
+    assert(recipe);
+    resource_hide(r, "recipe", json_string(recipe->name));
     return WIRE_OK;
 }
 

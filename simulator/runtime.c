@@ -140,7 +140,8 @@ static enum wire_error find_target(struct call *c, struct target *t)
                   : t->resource;
     if (!version)
         return call_not_found(c, resource_text(t->resource, "solutionVersionArn"));
-    t->recipe = recipe_named(resource_hidden(version, "recipe"));
+    PASS(recipe_of_resource(c, version, &t->recipe));
+    assert(t->recipe);
     t->model = resource_hidden(version, "model");
     t->group = resource_group(t->resource);
     t->has_metadata =

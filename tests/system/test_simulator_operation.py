@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import (ClientError, ConnectionClosedError, EndpointConnectionError, HTTPClientError,
                                  IncompleteReadError, ReadTimeoutError)
 
-from simulator_kit import (ACCOUNT, INTERACTIONS, ITEMS, REGION, ROLE, Simulator, binary, call,
+from simulator_kit import (ACCOUNT, INTERACTIONS, ITEMS, REGION, ROLE, USERS, Simulator, binary, call,
                            interactions_csv, wait_until)
 
 ARN = f"arn:aws:personalize:{REGION}:{ACCOUNT}:"
@@ -325,6 +325,40 @@ def test_a_picture_of_a_real_account_loads(make, tmp_path):
     assert p.describe_dataset_group(datasetGroupArn=arn)["datasetGroup"]["creationDateTime"].timestamp() == 1700000000.5
     assert p.list_solutions(datasetGroupArn=arn)["solutions"][0]["name"] == "s"
     fails("ResourceInUseException", p.delete_dataset_group, datasetGroupArn=arn)
+
+
+def test_a_picture_with_gaps_crashes_nothing(make, tmp_path):
+    """Recipes newer than the simulator, datasets without their schema, versions without a model."""
+    group, solution = ARN + "dataset-group/g", ARN + "solution/s"
+    version, dataset = solution + "/0a0a0a0a", ARN + "dataset/g/USERS"
+
+    def resource(kind, arn, **body):
+        return {"kind": kind, "arn": arn, "body": {"status": "ACTIVE", "creationDateTime": 1700000000, **body}}
+    path = tmp_path / "picture.json"
+    path.write_text(json.dumps({"resources": [
+        resource("datasetGroup", group, name="g", datasetGroupArn=group),
+        resource("dataset", dataset, name="d", datasetArn=dataset, datasetGroupArn=group, datasetType="USERS",
+                 schemaArn=ARN + "schema/gone"),
+        resource("solution", solution, name="s", solutionArn=solution, datasetGroupArn=group, recipeArn=RECIPE + "aws-new"),
+        resource("solutionVersion", version, solutionVersionArn=version, solutionArn=solution, datasetGroupArn=group,
+                 recipeArn=RECIPE + "aws-new"),
+        resource("campaign", ARN + "campaign/c", name="c", campaignArn=ARN + "campaign/c", solutionVersionArn=version,
+                 minProvisionedTPS=1)]}))
+    sim = make("--load", str(path), "--time-scale", "0")
+    p = sim.client()
+    assert p.list_campaigns(solutionArn=solution)["campaigns"][0]["name"] == "c"
+    fails("InvalidInputException", p.create_solution_version, solutionArn=solution)
+    fails("InvalidInputException", p.create_campaign, name="d", solutionVersionArn=version)
+    fails("InvalidInputException", p.update_campaign, campaignArn=ARN + "campaign/c", minProvisionedTPS=2)
+    fails("InvalidInputException", p.create_filter, name="f", datasetGroupArn=group,
+          filterExpression="INCLUDE UserID WHERE Users.AGE > 3")
+    fails("InvalidInputException", sim.client("personalize-runtime").get_recommendations,
+          campaignArn=ARN + "campaign/c", userId="u")
+    schema = p.create_schema(name="new", schema=USERS)["schemaArn"]
+    p.update_dataset(datasetArn=dataset, schemaArn=schema)
+    assert p.get_solution_metrics(solutionVersionArn=version)["solutionVersionArn"] == version
+    sim.advance("40d")
+    p.delete_campaign(campaignArn=ARN + "campaign/c")
 
 
 # ---- roles, clock, settings ----------------------------------------------------------------------------------------
