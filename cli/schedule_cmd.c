@@ -53,22 +53,14 @@ static const struct conf_program program = {
     .count = ARRAY_LEN(options),
 };
 
-/* Six bare fields are a cron expression. */
-static char *with_cron(const char *text)
+static enum err_code print_fires(const struct next_options *o, const char *text, struct err *e)
 {
-    return strchr(text, '(') || str_eq(text, "delete") ? xstrdup(text)
-                                                       : xasprintf("cron(%s)", text);
-}
-
-static enum err_code print_fires(const struct next_options *o, const char *given, struct err *e)
-{
-    AUTO_FREE char *text = with_cron(given);
     struct schedule_expression x;
     const struct tz *zone;
     int64_t at = clock_wall_ms(), anchor;
-    char line[CLOCK_TEXT_BYTES], words[256];
+    char line[CLOCK_TEXT_BYTES], words[1024];
 
-    TRY(schedule_parse(text, &x, NULL, e));
+    TRY(schedule_parse_loose(text, &x, NULL, e)); /* six bare fields are a cron expression */
     TRY(tz_load(o->time_zone, &zone, e));
     if (o->from && !clock_parse(o->from, &at))
         return err_set(e, ERR_INVALID,
