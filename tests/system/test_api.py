@@ -643,3 +643,22 @@ def test_schedules_by_hand(steward, name):
     problem(steward.call("PATCH", path, json={"paused": True}), 409, "schedule-retired")
     problem(steward.post(path + "/run"), 409, "schedule-retired")
     problem(steward.post("/schedules/sch_" + "0" * 26 + "/run"), 404)
+
+
+def test_overview_and_problems(steward, name):
+    document = config(name)
+    document["datasetGroup"]["workflowConfig"] = {"schedules": {"import": "cron(0 3 * * ? *)"}}
+    steward.put_data(name)
+    steward.wait_run(steward.apply(document)["run"]["id"])
+    card = next(c for c in steward.ok("GET", "/overview")["configs"] if c["name"] == name)
+    assert card["status"]["health"]["status"] == "healthy" and card["openRuns"] == 0
+    assert [r["kind"] for r in card["recentRuns"]] == ["apply"]
+    assert card["nextFire"]["kind"] == "import" and card["modelTrainedAt"] and card["dataImportedAt"]
+    assert steward.ok("GET", f"/problems?config={name}")["items"] == []
+    schedule = card["nextFire"]["scheduleId"]
+    steward.ok("PATCH", f"/schedules/{schedule}", json={"paused": True, "reason": "later"})
+    items = steward.ok("GET", f"/problems?config={name}")["items"]
+    assert [(i["code"], i["subject"]) for i in items] == [("schedule-paused", f"schedules/{schedule}")]
+    assert "later" in items[0]["message"] and items[0]["command"].startswith("PATCH /schedules/")
+    steward.ok("PATCH", f"/schedules/{schedule}", json={"paused": False})
+    assert steward.ok("GET", f"/problems?config={name}")["items"] == []
