@@ -227,12 +227,15 @@ const struct fault *fault_strike(struct fault_list *list, const struct fault_cal
             continue;
         if (f->skip > 0) {
             f->skip--;
+            list->is_changed = true;
             continue;
         }
         if (f->probability < 1 && dice(list) >= f->probability)
             continue;
-        if (f->times > 0)
+        if (f->times > 0) {
             f->times--;
+            list->is_changed = true;
+        }
         return f;
     }
     return NULL;

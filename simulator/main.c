@@ -190,6 +190,8 @@ static enum err_code init_sim(struct program_state *p, struct err *e)
     quota_defaults(s->quotas);
     TRY(state_open(s, e));
     TRY(set_quotas(p, e));
+    if (o->faults.count) /* the command line replaces what an earlier process had */
+        faults_clear(&s->faults);
     for (size_t i = 0; i < o->faults.count; i++)
         TRY(fault_add(&s->faults, o->faults.items[i], e));
     return OK;

@@ -260,6 +260,7 @@ struct fault_list {
     struct fault *items;
     size_t count;
     uint64_t seed;
+    bool is_changed; /* a rule has counted down: to be saved */
 };
 /* "CreateCampaign/bad-*=create-failed,times=1,reason=No luck": adds a rule. */
 MUST_USE enum err_code fault_add(struct fault_list *list, const char *rule, struct err *e);

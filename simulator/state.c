@@ -217,12 +217,15 @@ void state_flush(struct sim *s)
             append(s, &lines);
     }
     forget_changes(w);
+    if (s->faults.is_changed)
+        state_save_settings(s);
 }
 
 void state_save_settings(struct sim *s)
 {
     AUTO_BUF struct buf lines = { 0 };
 
+    s->faults.is_changed = false;
     if (!s->state)
         return;
     add_line(&lines, "settings", settings_to_json(s));

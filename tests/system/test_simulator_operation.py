@@ -133,6 +133,17 @@ def test_probability_is_repeatable(make):
     assert run(sim) == first and 5 < sum(first) < 35
 
 
+def test_spent_rules_stay_spent_after_kill_9(make):
+    sim = make("--time-scale", "0")
+    sim.admin("faults", {"rules": ["ListSchemas=throttle,times=1", "ListSchemas=denied,skip=1,times=1"]})
+    fails("ThrottlingException", sim.client().list_schemas)
+    sim.stop(kill=True)
+    sim.start()
+    assert [(r["action"], r["times"]) for r in sim.admin("faults")["rules"]] == [("throttle", 0), ("denied", 1)]
+    sim.client().list_schemas()
+    fails("AccessDeniedException", sim.client().list_schemas)
+
+
 def test_denied_and_removal_of_rules(make):
     sim = make("--fault", "List*=denied")
     p = sim.client()
