@@ -241,6 +241,7 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .workers = (int) o->workers,
                                       .lease_ms = o->engine_lease_ms,
                                       .quiescence_ms = o->engine_quiescence_ms,
+                                      .observe_ms = o->observe_every_ms,
                                       .poll_min_ms = o->poll_min_ms,
                                       .poll_max_ms = o->poll_max_ms,
                                       .call_spacing_ms = o->call_spacing_ms,

@@ -31,6 +31,7 @@ struct serve_options {
     bool is_metrics_open, is_plain_http_accepted;
     struct conf_list allowed_hosts;
     char *log_level, *log_format;
+    int64_t observe_every_ms;
     int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
     int64_t in_flight;
 };

@@ -71,6 +71,8 @@ static const struct conf_option table[] = {
     TEXT("log-format", log_format, "logfmt", "FORMAT", "logfmt or json"),
     TEXT("log-level", log_level, "info", "LEVEL", "debug, info, warn or error"),
     FLAG("metrics-open", is_metrics_open, "serve /metrics without a token"),
+    DURATION("observe-every", observe_every_ms, "10m", 0, 24 * HOUR,
+             "look for drift so often (0: only when asked to)"),
     DURATION("poll-max", poll_max_ms, NULL, 0, HOUR,
              "longest time between looks at an AWS resource in progress (0: by kind)"),
     DURATION("poll-min", poll_min_ms, NULL, 0, HOUR,

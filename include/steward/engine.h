@@ -22,6 +22,7 @@ struct engine_options {
     int workers;                      /* 1..64 */
     int64_t lease_ms;                 /* 30 s */
     int64_t quiescence_ms;            /* Q, 18 min */
+    int64_t observe_ms;               /* between two looks for drift of a config; 0: never */
     int64_t poll_min_ms, poll_max_ms; /* bounds of the polling of AWS; 0: by kind */
     int64_t call_spacing_ms;          /* between reads of one account; 0: none (simulator) */
     bool is_simulated;

@@ -8,6 +8,7 @@
 #define STEWARD_UPKEEP_STORE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "steward/db.h"
 #include "steward/mem.h"
@@ -31,5 +32,23 @@ struct upkeep_retry {
 /* A new run, queued, whose succeeded steps are the old one's. Raises ST001 when the old one is not
  * over or its config is gone. Returns how many ops (<= 4). */
 size_t upkeep_store_retry(struct arena *arena, const struct upkeep_retry *r, struct db_op *ops);
+
+/* A config that should be looked at for drift. */
+struct unseen {
+    const char *config, *document;
+    const char *seconds; /* of the interval */
+    int64_t version;
+};
+struct unseen_list {
+    struct unseen *items; /* in the arena */
+    size_t count;
+};
+/* Configs without an open run whose last observation is older than the interval; at most 20. */
+MUST_USE enum err_code upkeep_store_unseen(struct db_conn *c, int64_t interval_ms,
+                                           struct arena *arena, struct unseen_list *out,
+                                           struct err *e);
+/* Raises ST001 when the config was taken up meanwhile; drops the earlier quiet run of the timer. To
+ * stand after the config's own fence. Returns how many ops (2). */
+size_t upkeep_store_observe_fence(const struct unseen *u, struct db_op *ops);
 
 #endif

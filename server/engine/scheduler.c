@@ -20,8 +20,9 @@
 #include "steward/str.h"
 #include "work.h"
 
-#define POLL_MS  1000
-#define PAUSE_MS 500
+#define POLL_MS         1000
+#define OBSERVE_POLL_MS 5000
+#define PAUSE_MS        500
 
 /* One schedule being fired. */
 struct firing {
@@ -276,16 +277,29 @@ static enum err_code fire_due(struct engine *engine, struct db_conn *db, int64_t
     return rc;
 }
 
+/* Looks every few seconds for configs to be looked at. */
+static enum err_code observe_due(struct engine *engine, struct db_conn *db, int64_t *last_ms,
+                                 struct err *e)
+{
+    int64_t interval = engine_get_options(engine)->observe_ms, now = clock_mono_ms();
+
+    if (now - *last_ms < (interval < OBSERVE_POLL_MS ? interval : OBSERVE_POLL_MS))
+        return OK;
+    *last_ms = now;
+    return observer_tick(engine, db, interval, e);
+}
+
 void scheduler_run(struct engine *engine)
 {
     struct db_conn *db = NULL;
+    int64_t observed_ms = 0;
     struct err e;
 
     while (!engine_is_stopping(engine)) {
         int64_t next_ms = POLL_MS;
 
         if (engine_connect(engine, "steward scheduler", &db, &e) ||
-            fire_due(engine, db, &next_ms, &e)) {
+            fire_due(engine, db, &next_ms, &e) || observe_due(engine, db, &observed_ms, &e)) {
             log_error("engine", "scheduler_trouble", &e);
             next_ms = PAUSE_MS;
         }

@@ -162,6 +162,12 @@ void report_build(struct worker *k, struct work *w);
 void worker_run(struct worker *k);   /* until the engine stops */
 void worker_close(struct worker *k); /* after its thread was joined */
 
+/* ---- observer.c ---- */
+/* Starts observe runs of configs that were not looked at for the interval (0: none). Cheap; the
+ * scheduler calls it every few seconds. */
+MUST_USE enum err_code observer_tick(struct engine *engine, struct db_conn *db, int64_t interval_ms,
+                                     struct err *e);
+
 /* ---- engine.c: what the threads share ---- */
 struct engine;
 /* Opens *db when it is NULL, reconnects it when it was lost. */

@@ -3,6 +3,9 @@
  */
 #include "steward/upkeep_store.h"
 
+#include <stdio.h>
+
+#include "row.h"
 #include "steward/id.h"
 
 /* SQL has its own layout. */
@@ -87,6 +90,28 @@ static const struct db_stmt retry_event = {
     "  jsonb_build_object('kind', kind, 'trigger', trigger, 'retryOf', retry_of) FROM runs WHERE id = $2",
     2
 };
+#define UNSEEN                                                                              \
+    "NOT EXISTS (SELECT FROM runs r WHERE r.config = c.name AND (r.finished_at IS NULL"     \
+    "  OR (r.kind IN ('apply', 'observe') AND r.finished_at > clock_timestamp() - make_interval(secs => $1::text::float8))))"
+static const struct db_stmt unseen = {
+    "upkeep_unseen",
+    "SELECT c.name, c.version, v.document, $1::text AS seconds FROM configs c"
+    " JOIN config_versions v ON v.config = c.name AND v.version = c.version"
+    " WHERE " UNSEEN " ORDER BY c.name LIMIT 20",
+    1
+};
+static const struct db_stmt observe_fence = {
+    "upkeep_observe_fence",
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM configs c WHERE c.name = $2 AND " UNSEEN ")"
+    " THEN api_fence('ST001', 'the config is being worked on') END",
+    2
+};
+static const struct db_stmt drop_quiet = {
+    "upkeep_drop_quiet",
+    "DELETE FROM runs WHERE config = $1 AND kind = 'observe' AND trigger = 'schedule' AND state = 'succeeded'"
+    " AND NOT EXISTS (SELECT FROM events e WHERE e.run_id = runs.id AND e.type LIKE 'drift.%')",
+    1
+};
 /* clang-format on */
 
 size_t upkeep_store_wind_up(const char *config, struct db_op *ops)
@@ -118,4 +143,34 @@ size_t upkeep_store_retry(struct arena *arena, const struct upkeep_retry *r, str
     ops[2] = (struct db_op){ .stmt = &retry_edges, .params = { r->ids } };
     ops[3] = (struct db_op){ .stmt = &retry_event, .params = { event_id, r->new_run } };
     return 4;
+}
+
+enum err_code upkeep_store_unseen(struct db_conn *c, int64_t interval_ms, struct arena *arena,
+                                  struct unseen_list *out, struct err *e)
+{
+    char seconds[32];
+    const struct db_op op = { .stmt = &unseen, .params = { seconds } };
+    AUTO_PGRES PGresult *result = NULL;
+
+    *out = (struct unseen_list){ 0 };
+    (void) snprintf(seconds, sizeof seconds, "%.3f", (double) interval_ms / 1000.0);
+    TRY(db_query(c, &op, &result, e));
+    out->count = (size_t) PQntuples(result);
+    out->items = arena_alloc(arena, (out->count + 1) * sizeof *out->items);
+    for (size_t i = 0; i < out->count; i++) {
+        struct row r = { result, (int) i };
+
+        out->items[i] = (struct unseen){ .config = row_keep(r, "name", arena),
+                                         .document = row_keep(r, "document", arena),
+                                         .seconds = row_keep(r, "seconds", arena),
+                                         .version = row_int(r, "version") };
+    }
+    return OK;
+}
+
+size_t upkeep_store_observe_fence(const struct unseen *u, struct db_op *ops)
+{
+    ops[0] = (struct db_op){ .stmt = &observe_fence, .params = { u->seconds, u->config } };
+    ops[1] = (struct db_op){ .stmt = &drop_quiet, .params = { u->config } };
+    return 2;
 }

@@ -117,6 +117,22 @@ def test_drift_is_seen_and_its_end_too(server, whole):
     assert not [r["key"] for r in resources(server, "whole").values() if r["drift"]]
 
 
+def test_drift_is_looked_for_on_a_timer(tmp_path):
+    with Server(tmp_path, *FAST, "--observe-every", "1s") as s:
+        document = config("timed")
+        s.put_data("timed")
+        apply(s, document)
+        s.aws("personalize").update_campaign(campaignArn=resources(s, "timed")["campaign/timed-c0"]["arn"], minProvisionedTPS=3)
+        wait_until(lambda: resources(s, "timed")["campaign/timed-c0"]["drift"], 20)
+        assert s.ok("GET", "/configs/timed")["status"]["sync"]["reason"] == "drift"
+        runs = s.ok("GET", "/runs?kind=observe&limit=200")["items"]
+        assert {r["trigger"] for r in runs} == {"schedule"}
+        # Looks that found nothing new leave no heap of runs behind.
+        last = runs[0]["id"]
+        wait_until(lambda: s.ok("GET", "/runs?kind=observe&limit=1")["items"][0]["id"] != last, 20)
+        assert len(s.ok("GET", "/runs?kind=observe&limit=200")["items"]) <= 4
+
+
 def test_what_others_manage_is_only_looked_at(server):
     server.aws("personalize").create_dataset_group(name="looked")
     document = config("looked", solutions=0)
