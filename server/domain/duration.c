@@ -8,7 +8,6 @@
 #include "steward/duration.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,11 +169,11 @@ static bool read_unit(struct state *s, enum unit *out)
 /* Carries whole days of the seconds over to the date. */
 static void carry_days(struct state *s)
 {
-    double days = floor(s->seconds / 86400);
+    int64_t days = (int64_t) (s->seconds / 86400); /* never negative */
 
-    clock_civil_from_days(clock_days_from_civil(s->year, s->month, s->day) + (int64_t) days,
-                          &s->year, &s->month, &s->day);
-    s->seconds -= days * 86400;
+    clock_civil_from_days(clock_days_from_civil(s->year, s->month, s->day) + days, &s->year,
+                          &s->month, &s->day);
+    s->seconds -= (double) (days * 86400);
 }
 
 static enum err_code add_months(struct state *s, double months)
@@ -182,7 +181,7 @@ static enum err_code add_months(struct state *s, double months)
     int64_t index, next;
     int last;
 
-    if (months != floor(months))
+    if (months != (double) (int64_t) months)
         return fail(s, "a part of a month has no length; write days");
     index = s->year * 12 + s->month - 1 + (int64_t) months;
     s->year = index / 12;
