@@ -118,6 +118,8 @@ void call_list(struct call *c, const struct db_op *op, phase_fn next);
    or a unique violation stops it, on_stale starts over, at most three times. The last of ops is
    often an …_answer(): c->answer_op is its number among the results. */
 void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note);
+/* What was read is out of date: begins again with start, at most three times, then 409. */
+void call_start_over(struct call *c, phase_fn start);
 /* Looks for a kept answer first, when the request has a key; then begins with start. */
 void call_begin_write(struct call *c, phase_fn start);
 
@@ -246,6 +248,7 @@ void api_schedule_get(struct call *c);
 void api_schedule_fires(struct call *c);
 void api_schedule_patch(struct call *c);
 void api_schedule_run(struct call *c);
+void api_config_patch(struct call *c);
 void api_config_rollback(struct call *c);
 void api_config_plan(struct call *c);
 void api_plan_post(struct call *c);

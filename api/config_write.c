@@ -17,13 +17,19 @@
 /* Ops of the first read. */
 enum { READ_CURRENT, READ_FOREIGN, READ_OWNED, READ_NOW, READ_COUNT };
 
-static void state_done(void *state)
+void config_change_reset(struct config_change *w)
 {
-    struct config_change *w = state;
-
     parameter_file_done(&w->file);
     plan_done(&w->plan);
     json_decref(w->warnings);
+    w->file = (struct parameter_file){ 0 };
+    w->plan = (struct plan){ 0 };
+    w->warnings = NULL;
+}
+
+static void state_done(void *state)
+{
+    config_change_reset(state);
 }
 
 struct config_change *config_change_new(struct call *c)
@@ -236,6 +242,10 @@ static void current_read(struct call *c)
     struct write_note note = { 0 };
     size_t n;
 
+    if (w->base_version && !str_eq(w->base_version, rows_text(c->reply, READ_CURRENT, 0, 0))) {
+        call_start_over(c, w->restart);
+        return;
+    }
     if (!check_preconditions(c) || !check_owners(c, w))
         return;
     settle_version(c, w);

@@ -16,16 +16,20 @@ struct config_change {
     const char *event;                    /* NULL: config.created or config.updated */
     const char *resources, *resource_keys;
     const char *schedules, *schedule_paths;
-    const char *old_version; /* NULL: the config is new */
-    int64_t version;         /* afterwards */
-    char sha256[HEX_SHA256]; /* of the canonical document */
-    bool is_same;            /* the document is the current one: no new version */
+    const char *old_version;  /* NULL: the config is new */
+    int64_t version;          /* afterwards */
+    char sha256[HEX_SHA256];  /* of the canonical document */
+    const char *base_version; /* the document was made of this one; NULL: of none */
+    phase_fn restart;         /* makes it again of the newest */
+    bool is_same;             /* the document is the current one: no new version */
     bool has_run;
     const char *run_id;
 };
 
 /* In the call's state; freed with it. */
 struct config_change *config_change_new(struct call *c);
+/* Empties file, plan and warnings before they are made again. */
+void config_change_reset(struct config_change *w);
 /* Fills file from the body; answers 400 or 422 and returns false when it is not good. */
 bool config_change_parse(struct call *c, struct config_change *w);
 /* From a good file to the answer. */

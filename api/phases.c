@@ -12,10 +12,10 @@
 #include "steward/log.h"
 #include "steward/tokens_store.h"
 
-static void start_over(struct call *c)
+void call_start_over(struct call *c, phase_fn start)
 {
     if (c->restarts++ < CALL_RESTARTS_MAX) {
-        call_begin_write(c, c->on_stale);
+        start(c);
         return;
     }
     http_problem(c->rq,
@@ -41,10 +41,15 @@ static void write_outcome_unknown(struct call *c)
             .retry_after_s = 1 });
 }
 
+static void start_over(struct call *c)
+{
+    call_begin_write(c, c->on_stale);
+}
+
 static void failed(struct call *c, const struct db_reply *reply)
 {
     if (c->is_write && (str_eq(reply->sqlstate, "ST001") || str_eq(reply->sqlstate, "23505"))) {
-        start_over(c);
+        call_start_over(c, start_over);
     } else if (str_eq(reply->sqlstate, "ST002")) {
         http_problem(c->rq,
                      &(struct problem){ .status = 409,

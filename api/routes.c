@@ -25,6 +25,8 @@ const struct api_route api_routes[] = {
       BODY_DOCUMENT, 0, { NULL } },
     { "GET",    "/configs/{name}/plan",           "getConfigPlan",          SCOPE_READ,    api_config_plan_get,
       BODY_NONE, ROUTE_UNMETERED, { NULL } },
+    { "PATCH",  "/configs/{name}",                "patchConfig",            SCOPE_APPLY,   api_config_patch,
+      BODY_JSON, 0, { "message", "revision", "url" } },
     { "DELETE", "/configs/{name}",                "deleteConfig",           SCOPE_APPLY,   api_config_delete,
       BODY_NONE, 0, { "resources" } },
     { "POST",   "/configs/{name}/campaigns/{campaign}/promote", "promoteVersion", SCOPE_OPERATE, api_campaign_promote,

@@ -662,3 +662,38 @@ def test_overview_and_problems(steward, name):
     assert "later" in items[0]["message"] and items[0]["command"].startswith("PATCH /schedules/")
     steward.ok("PATCH", f"/schedules/{schedule}", json={"paused": False})
     assert steward.ok("GET", f"/problems?config={name}")["items"] == []
+
+
+def test_patch(steward, name):
+    steward.apply(config(name, solutions=0, tags=[{"tagKey": "a", "tagValue": "b"}]))
+    patch = {"tags": None, "datasetGroup": {"workflowConfig": {"schedules": {"import": "rate(1 day)"}}}}
+    answer = steward.call("PATCH", f"/configs/{name}?message=less", json=patch,
+                          headers={"Content-Type": "application/merge-patch+json"})
+    assert answer.status_code == 200, answer.text
+    document = answer.json()["config"]["document"]
+    assert "tags" not in document and document["datasets"] and answer.json()["config"]["version"] == 2
+    assert document["datasetGroup"] == {"serviceConfig": {"name": name}, "workflowConfig": {"schedules": {"import": "rate(1 day)"}}}
+    problem(steward.call("PATCH", f"/configs/{name}", json={"frobnicate": 1}), 422, "invalid")
+    problem(steward.call("PATCH", f"/configs/{name}", json={"datasetGroup": {"serviceConfig": {"name": "x"}}}), 422)
+    problem(steward.call("PATCH", f"/configs/{name}x", json={}), 404)
+    problem(steward.call("PATCH", f"/configs/{name}", json=[], headers={"Content-Type": "application/json-patch+json"}), 415)
+    problem(steward.call("PATCH", f"/configs/{name}", json={}, headers={"If-Match": '"v1-x"'}), 412)
+
+
+def test_patches_of_many_lose_nothing(steward, name):
+    steward.apply(config(name, solutions=0))
+
+    def patch(i):
+        schema = {"schema": {"serviceConfig": {"schema": {"doc": f"doc {i}"}}}}
+        body = {"datasets": {"interactions": schema}} if i % 2 else {"tags": [{"tagKey": "n", "tagValue": str(i)}]}
+        return requests.patch(steward.url + f"/configs/{name}", timeout=60, json=body,
+                              headers={"Authorization": f"Bearer {steward.token}"}).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        codes = list(pool.map(patch, range(8)))
+    assert set(codes) <= {200, 409} and 200 in codes
+    last = steward.ok("GET", f"/configs/{name}")
+    assert last["version"] == 1 + codes.count(200)
+    schema = last["document"]["datasets"]["interactions"]["schema"]["serviceConfig"]["schema"]
+    if codes[::2].count(200) and codes[1::2].count(200):
+        assert "tags" in last["document"] and "doc" in schema  # neither kind undid the other

@@ -105,7 +105,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         "createConfig": world["document"], "replaceConfig": world["document"], "validateConfig": world["document"],
         "planConfig": world["document"],
         "createRun": {"config": "contract", "kind": "import"}, "createToken": {"name": "x", "scopes": ["read"]},
-        "cancelRun": None, "rollbackConfig": {"version": 1}, "patchSchedule": {"paused": True, "reason": "contract"},
+        "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []}, "patchSchedule": {"paused": True, "reason": "contract"},
     }
     done = []
     for method, path, op, _ in sorted(operations(), key=lambda o: o[0] == "DELETE"):
