@@ -292,6 +292,18 @@ static void test_rate(void **state)
     assert_int_equal(schedule_count(&x, tz_utc(), anchor, (int64_t[]){ anchor, anchor }), 0);
 }
 
+static void test_delete(void **state)
+{
+    struct schedule_expression x = parsed("delete");
+    int64_t at;
+
+    (void) state;
+    assert_int_equal(x.type, SCHEDULE_DELETE);
+    assert_false(schedule_next(&x, tz_utc(), 0, 0, &at));
+    assert_false(schedule_prev(&x, tz_utc(), 0, INT64_MAX, &at));
+    assert_int_equal(schedule_count(&x, tz_utc(), 0, (int64_t[]){ 0, INT64_MAX }), 0);
+}
+
 /* All the ends of the number line. */
 static void test_extremes(void **state)
 {
@@ -386,6 +398,7 @@ static void test_refused(void **state)
         { "cron(0 0 ? FRI MON *)", 11, "\"FRI\" is not known here" },
         { "cron(0 0 \x01\" * ? *)", 9, "\"??\" is not known here" },
         { "cron(12345678901234567890 0 * * ? *)", 5, "12345678 is out of range" },
+        { "cron(0 AVERYLONGWORDTHATDOESNOTEND * * ? *)", 7, "\"AVERYLONGWORDTHATDOESNOT...\"" },
         { "rate(1 minutes)", 7, "write rate(1 minute)" },
         { "rate(2 hour)", 7, "write rate(2 hours)" },
         { "rate(0 days)", 5, "at least 1" },
@@ -469,6 +482,13 @@ static void test_describe(void **state)
         { "rate(1 minute)", "UTC", "every minute" },
         { "rate(90 minutes)", "UTC", "every 90 minutes" },
         { "rate(48 hours)", "UTC", "every 2 days" },
+        { "rate(6 hours)", "UTC", "every 6 hours" },
+        { "0 0 1 1 ? 1970/3", "UTC",
+          "on day 1 of January at 00:00 UTC in every 3rd year from 1970" },
+        { "0 0 1 1 ? 1971/4", "UTC",
+          "on day 1 of January at 00:00 UTC in every 4th year from 1971" },
+        { "0 0 1 1 ? 2026/40", "UTC",
+          "on day 1 of January at 00:00 UTC in 2026, 2066, 2106, 2146 and 2186" },
         { "at(2027-01-31T06:00:00)", "Asia/Tokyo", "once, on 2027-01-31 at 06:00:00 Asia/Tokyo" },
         { "delete", "UTC", "never: removes the schedule" },
     };
@@ -572,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_letters),
         cmocka_unit_test(test_clock_changes),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_delete),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_too_long),
