@@ -11,6 +11,12 @@
 #include "steward/mem.h"
 #include "steward/str.h"
 
+/* Being filled, newest first. */
+struct history {
+    uint32_t *items;
+    size_t n;
+};
+
 struct reading {
     struct catalog *c;
     const struct catalog_filter *filter;
@@ -92,7 +98,11 @@ static enum err_code read_table(const struct catalog_source *source, const char 
     const json_t *dataset = json_object_get(source->data, type),
                  *fields = json_at(dataset, "/avro/fields");
     AUTO_FREE const char **columns = xcalloc(json_array_size(fields) + 1, sizeof *columns);
-    struct data_query query = { .columns = columns, .row = take_row, .context = r };
+    struct data_query query = { .columns = columns,
+                                .row = take_row,
+                                .context = r,
+                                .skips_imports = source->skips_imports,
+                                .skips_stream = source->skips_stream };
 
     r->columns = columns;
     r->n_columns = query.n_columns = json_array_size(fields);
@@ -118,10 +128,18 @@ enum err_code catalog_load(const struct catalog_source *source, const struct cat
     static const char *const action_columns[] = { "USER_ID", "ACTION_ID", "TIMESTAMP",
                                                   "EVENT_TYPE" };
     struct reading r = { .c = out, .filter = filter };
-    const struct data_query interactions = { columns, ARRAY_LEN(columns), false,
-                                             false,   take_interaction,   &r };
-    const struct data_query actions = { action_columns, ARRAY_LEN(action_columns), false,
-                                        false,          take_action_interaction,   &r };
+    const struct data_query interactions = { .columns = columns,
+                                             .n_columns = ARRAY_LEN(columns),
+                                             .skips_imports = source->skips_imports,
+                                             .skips_stream = source->skips_stream,
+                                             .row = take_interaction,
+                                             .context = &r };
+    const struct data_query actions = { .columns = action_columns,
+                                        .n_columns = ARRAY_LEN(action_columns),
+                                        .skips_imports = source->skips_imports,
+                                        .skips_stream = source->skips_stream,
+                                        .row = take_action_interaction,
+                                        .context = &r };
 
     *out = (struct catalog){ .items = json_object(),
                              .users = json_object(),
@@ -152,24 +170,55 @@ void catalog_done(struct catalog *c)
     *c = (struct catalog){ 0 };
 }
 
-bool catalog_history(const struct catalog *c, const char *user, const struct model *m,
-                     uint32_t *history)
+static const json_t *row_in(const struct catalog *c, enum catalog_table table, const char *id)
 {
-    const struct interactions *x = &c->interactions;
-    uint32_t u = names_find(&x->users, user);
-    size_t n = 0;
+    switch (table) {
+    case CATALOG_ITEMS:
+        return json_object_get(c->items, id);
+    case CATALOG_USERS:
+        return json_object_get(c->users, id);
+    case CATALOG_ACTIONS:
+        return json_object_get(c->actions, id);
+    }
+    return NULL;
+}
 
-    memset(history, 0xFF, MODEL_HISTORY * sizeof *history);
+const json_t *catalog_row(const struct catalog *c, enum catalog_table table, const char *id)
+{
+    const json_t *row = id && c->newer ? row_in(c->newer, table, id) : NULL;
+
+    return row || !id ? row : row_in(c, table, id);
+}
+
+/* Adds the user's newest items of one part; returns how many rows the user has there. */
+static size_t add_history(const struct interactions *x, const char *user, const struct model *m,
+                          struct history *h)
+{
+    uint32_t u = names_find(&x->users, user);
+
     if (u == NO_NAME)
-        return false;
-    for (size_t i = x->starts[u + 1]; i > x->starts[u] && n < MODEL_HISTORY; i--) {
+        return 0;
+    for (size_t i = x->starts[u + 1]; i > x->starts[u] && h->n < MODEL_HISTORY; i--) {
         uint32_t item = names_find(&m->items, x->items.texts[x->rows[i - 1].item]);
         bool is_new = item != NO_NAME;
 
-        for (size_t k = 0; is_new && k < n; k++)
-            is_new = history[k] != item;
+        for (size_t k = 0; is_new && k < h->n; k++)
+            is_new = h->items[k] != item;
         if (is_new)
-            history[n++] = item;
+            h->items[h->n++] = item;
     }
-    return true;
+    return x->starts[u + 1] - x->starts[u];
+}
+
+bool catalog_history(const struct catalog *c, const char *user, const struct model *m,
+                     uint32_t *history)
+{
+    struct history h = { history, 0 };
+    size_t rows = 0;
+
+    memset(history, 0xFF, MODEL_HISTORY * sizeof *history);
+    if (c->newer)
+        rows += add_history(&c->newer->interactions, user, m, &h);
+    rows += add_history(&c->interactions, user, m, &h);
+    return rows > 0;
 }

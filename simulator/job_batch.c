@@ -239,7 +239,8 @@ bool batch_run(struct job *j)
 
     if (model_read(j->data_dir, json_text(j->spec, "model"), &b.model, &e))
         return job_fail(j, "%s", e.message);
-    ok = catalog_load(&(struct catalog_source){ j->data_dir, json_object_get(j->spec, "data") },
+    ok = catalog_load(&(struct catalog_source){ .data_dir = j->data_dir,
+                                                .data = json_object_get(j->spec, "data") },
                       NULL, &b.catalog, &e) == OK ||
          job_fail(j, "%s", e.message);
     if (ok && filter)

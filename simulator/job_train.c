@@ -273,7 +273,8 @@ bool training_run(struct job *j)
         return job_fail(
             j, "There should be updates to at least one dataset after last active solution "
                "version with training mode set to FULL");
-    ok = catalog_load(&(struct catalog_source){ j->data_dir, json_object_get(j->spec, "data") },
+    ok = catalog_load(&(struct catalog_source){ .data_dir = j->data_dir,
+                                                .data = json_object_get(j->spec, "data") },
                       &filter, &c, &e) == OK
              ? train_on(j, &c, recipe)
              : job_fail(j, "%s", e.message);

@@ -24,25 +24,27 @@
 #define ACTION_EVENTS_MIN    50
 
 static struct cached {
-    char *model_name, *group, *data_key;
+    char *model_name;
     struct model model;
-    struct catalog catalog;
-    bool has_catalog;
+    struct part {
+        char *key; /* what it was read from; NULL: not read */
+        struct catalog catalog;
+    } imported, streamed; /* apart: events come often and are few */
     uint64_t used;
 } cache[CACHED];
 static uint64_t cache_turn;
 
-static void drop_catalog(struct cached *x)
+static void drop_part(struct part *p)
 {
-    if (x->has_catalog)
-        catalog_done(&x->catalog);
-    x->has_catalog = false;
-    free(TAKE(x->data_key));
+    if (p->key)
+        catalog_done(&p->catalog);
+    free(TAKE(p->key));
 }
 
 static void drop(struct cached *x)
 {
-    drop_catalog(x);
+    drop_part(&x->imported);
+    drop_part(&x->streamed);
     model_done(&x->model);
     free(TAKE(x->model_name));
 }
@@ -53,18 +55,25 @@ void runtime_done(void)
         drop(&cache[i]);
 }
 
-/* Everything the catalog depends on: files, streams, and how far the streams have come. */
-static char *data_key(const struct sim *s, const char *group)
+/* Everything a part depends on: files of imports, or streams and how far they have come. */
+static char *part_key(const struct sim *s, const char *group, bool is_stream)
 {
     const struct resource_list *all = &s->world.kinds[SIM_DATASET];
     AUTO_BUF struct buf key = { 0 };
 
     buf_printf(&key, "%s", group);
-    for (size_t i = 0; i < all->count; i++)
-        if (str_eq(resource_group(all->items[i]), group))
-            buf_printf(&key, "|%s %lld %lld", all->items[i]->arn,
-                       (long long) json_int_or(all->items[i]->hidden, "dataChanged", 0),
-                       (long long) json_int_or(all->items[i]->hidden, "streamed", 0));
+    for (size_t i = 0; i < all->count; i++) {
+        const struct resource *d = all->items[i];
+        const json_t *files = json_object_get(d->hidden, "files");
+
+        if (!str_eq(resource_group(d), group))
+            continue;
+        if (is_stream)
+            buf_printf(&key, "|%s %lld", json_text_or(d->hidden, "stream", ""),
+                       (long long) json_int_or(d->hidden, "streamed", 0));
+        for (size_t f = 0; !is_stream && f < json_array_size(files); f++)
+            buf_printf(&key, "|%s", json_string_value(json_array_get(files, f)));
+    }
     return buf_take(&key);
 }
 
@@ -82,11 +91,31 @@ static struct cached *find_slot(const char *model_name)
     return oldest;
 }
 
+static enum wire_error load_part(struct call *c, const char *group, struct part *p, bool is_stream)
+{
+    AUTO_FREE char *key = part_key(c->sim, group, is_stream);
+    AUTO_JSON json_t *data = NULL;
+    struct catalog_source source = { .data_dir = c->sim->data_dir,
+                                     .skips_imports = is_stream,
+                                     .skips_stream = !is_stream };
+    struct err e;
+
+    if (str_eq(p->key, key))
+        return WIRE_OK;
+    drop_part(p);
+    source.data = data = group_data(c->sim, group);
+    if (catalog_load(&source, NULL, &p->catalog, &e)) {
+        catalog_done(&p->catalog);
+        return call_fail(c, WIRE_INTERNAL, "%s", e.message);
+    }
+    p->key = TAKE(key);
+    return WIRE_OK;
+}
+
 static enum wire_error load(struct call *c, const char *model_name, const char *group,
                             struct cached **out)
 {
     struct cached *x = find_slot(model_name);
-    AUTO_FREE char *key = data_key(c->sim, group);
     struct err e;
 
     x->used = ++cache_turn;
@@ -95,18 +124,9 @@ static enum wire_error load(struct call *c, const char *model_name, const char *
             return call_fail(c, WIRE_NOT_FOUND, "%s", e.message);
         x->model_name = xstrdup(model_name);
     }
-    if (!str_eq(x->data_key, key)) {
-        AUTO_JSON json_t *data = group_data(c->sim, group);
-
-        drop_catalog(x);
-        x->has_catalog = true;
-        if (catalog_load(&(struct catalog_source){ c->sim->data_dir, data }, NULL, &x->catalog,
-                         &e)) {
-            drop_catalog(x);
-            return call_fail(c, WIRE_INTERNAL, "%s", e.message);
-        }
-        x->data_key = TAKE(key);
-    }
+    PASS(load_part(c, group, &x->imported, false));
+    PASS(load_part(c, group, &x->streamed, true));
+    x->imported.catalog.newer = &x->streamed.catalog;
     *out = x;
     return WIRE_OK;
 }
@@ -204,7 +224,8 @@ static enum wire_error add_metadata(struct call *c, const struct target *t, cons
                          METADATA_COLUMNS_MAX);
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *row = json_array_get(list, i), *metadata = json_object();
-        const json_t *item = json_object_get(x->catalog.items, json_text(row, "itemId"));
+        const json_t *item =
+            catalog_row(&x->imported.catalog, CATALOG_ITEMS, json_text(row, "itemId"));
 
         for (size_t k = 0; k < json_array_size(columns); k++) {
             const char *column = json_string_value(json_array_get(columns, k));
@@ -281,7 +302,7 @@ static enum wire_error promote(struct call *c, const struct promoting *p, json_t
     q.filter = f.count ? &f : NULL;
     q.filter_values = json_object_get(promotion, "filterValues");
     q.n = (q.n * (size_t) json_int_or(promotion, "percentPromotedItems", 0) + 99) / 100;
-    promoted = serve_items(&p->from->model, &p->from->catalog, &q);
+    promoted = serve_items(&p->from->model, &p->from->imported.catalog, &q);
     sim_filter_done(&f);
     mix(promoted, *list, p, json_text_or(promotion, "name", ""));
     json_decref(*list);
@@ -323,7 +344,7 @@ enum wire_error get_recommendations(struct call *c)
     PASS(read_filter(c, c->in, &t, &f));
     q.recipe = t.recipe;
     q.filter = f.count ? &f : NULL;
-    list = serve_items(&x->model, &x->catalog, &q);
+    list = serve_items(&x->model, &x->imported.catalog, &q);
     error = promote(c, &(struct promoting){ &t, x, &q }, &list);
     if (!error)
         error = add_metadata(c, &t, x, list);
@@ -357,7 +378,7 @@ enum wire_error get_ranking(struct call *c)
     PASS(read_filter(c, c->in, &t, &f));
     q.recipe = t.recipe;
     q.filter = f.count ? &f : NULL;
-    list = serve_items(&x->model, &x->catalog, &q);
+    list = serve_items(&x->model, &x->imported.catalog, &q);
     error = add_metadata(c, &t, x, list);
     sim_filter_done(&f);
     answer(c, "personalizedRanking", list);
@@ -366,18 +387,23 @@ enum wire_error get_ranking(struct call *c)
 
 /* An action has a score once enough is known of it: taken often enough, and not taken often enough.
  */
-static bool is_scored(const struct interactions *x, const char *action)
+static bool is_scored(const struct catalog *c, const char *action)
 {
-    uint32_t id = names_find(&x->items, action);
     size_t taken = 0, other = 0;
 
-    for (size_t i = 0; i < x->count; i++) {
-        if (x->rows[i].item != id)
-            continue;
-        if (x->rows[i].type != NO_NAME && strcasecmp(x->types.texts[x->rows[i].type], "taken") == 0)
-            taken++;
-        else
-            other++;
+    for (const struct catalog *part = c; part; part = part->newer) {
+        const struct interactions *x = &part->action_interactions;
+        uint32_t id = names_find(&x->items, action);
+
+        for (size_t i = 0; i < x->count; i++) {
+            if (x->rows[i].item != id)
+                continue;
+            if (x->rows[i].type != NO_NAME &&
+                strcasecmp(x->types.texts[x->rows[i].type], "taken") == 0)
+                taken++;
+            else
+                other++;
+        }
     }
     return taken >= ACTION_EVENTS_MIN && other >= ACTION_EVENTS_MIN;
 }
@@ -408,12 +434,12 @@ enum wire_error get_action_recommendations(struct call *c)
     PASS(read_filter(c, c->in, &t, &f));
     q.recipe = t.recipe;
     q.filter = f.count ? &f : NULL;
-    rows = serve_items(&x->model, &x->catalog, &q);
+    rows = serve_items(&x->model, &x->imported.catalog, &q);
     sim_filter_done(&f);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         const char *action = json_text(row, "itemId");
-        double score = is_scored(&x->catalog.action_interactions, action)
+        double score = is_scored(&x->imported.catalog, action)
                            ? json_real_value(json_object_get(row, "score"))
                            : 0.0;
 

@@ -54,9 +54,10 @@ static void split_into(json_t *list, const char *text)
     }
 }
 
-static const char *cell(const json_t *table, const char *id, const char *field)
+static const char *cell(const struct candidate *at, enum catalog_table table, const char *field)
 {
-    return id ? json_text(json_object_get(table, id), field) : NULL;
+    return json_text(catalog_row(at->c, table, table == CATALOG_USERS ? at->user : at->item),
+                     field);
 }
 
 /* Event types of the user's newest hundred interactions with the item. */
@@ -84,16 +85,18 @@ static const json_t *look_up(void *context, const char *dataset, const char *fie
     json_array_clear(at->values);
     if (str_eq(dataset, "Items"))
         split_into(at->values,
-                   str_eq(field, "ITEM_ID") ? at->item : cell(at->c->items, at->item, field));
+                   str_eq(field, "ITEM_ID") ? at->item : cell(at, CATALOG_ITEMS, field));
     else if (str_eq(dataset, "Actions"))
-        split_into(at->values, cell(at->c->actions, at->item, field));
+        split_into(at->values, cell(at, CATALOG_ACTIONS, field));
     else if (str_eq(dataset, "Users") || str_eq(dataset, "CurrentUser"))
         split_into(at->values,
-                   str_eq(field, "USER_ID") ? at->user : cell(at->c->users, at->user, field));
-    else if (str_eq(dataset, "Interactions") && str_eq(field, "EVENT_TYPE"))
-        add_events(at->values, &at->c->interactions, at);
-    else if (str_eq(dataset, "Action_Interactions") && str_eq(field, "EVENT_TYPE"))
-        add_events(at->values, &at->c->action_interactions, at);
+                   str_eq(field, "USER_ID") ? at->user : cell(at, CATALOG_USERS, field));
+    else if (str_eq(field, "EVENT_TYPE"))
+        for (const struct catalog *part = at->c; part; part = part->newer)
+            add_events(at->values,
+                       str_eq(dataset, "Interactions") ? &part->interactions
+                                                       : &part->action_interactions,
+                       at);
     return at->values;
 }
 

@@ -411,3 +411,28 @@ def test_event_weights_are_measured(w, shop):
     metrics = w.p.get_solution_metrics(solutionVersionArn=arn)["metrics"]
     weighted = metrics["normalized_discounted_cumulative_gain_with_event_weights_at_25"]
     assert 0 < weighted < 1 and weighted != metrics["normalized_discounted_cumulative_gain_at_25"]
+
+
+def test_streamed_rows_win_at_run_time(w):
+    group = w.group()
+    dataset, items = w.dataset(group), w.dataset(group, "Items", ITEMS)
+    w.load(dataset, interactions_csv())
+    w.load(items, items_csv())
+    campaign = w.campaign(group, "aws-user-personalization")
+    tracker = w.p.create_event_tracker(name=w.name(), datasetGroupArn=group)["trackingId"]
+    runtime, events = w.sim.client("personalize-runtime"), w.sim.client("personalize-events")
+    live = w.p.create_filter(name=w.name(), datasetGroupArn=group,
+                             filterExpression='INCLUDE ItemID WHERE Items.GENRE IN ("live")')["filterArn"]
+    touched = w.p.create_filter(name=w.name(), datasetGroupArn=group,
+                                filterExpression='INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("like")')["filterArn"]
+
+    def shown(filter_arn):
+        return ids(runtime.get_recommendations(campaignArn=campaign, userId="u2", filterArn=filter_arn))
+
+    assert shown(live) == [] and shown(touched) == []
+    events.put_items(datasetArn=items, items=[{"itemId": "i4", "properties": '{"genre": "live"}'}])
+    events.put_events(trackingId=tracker, userId="u2", sessionId="s", eventList=[
+        {"eventType": "like", "itemId": "i6", "sentAt": 1800000000}])
+    assert shown(live) == ["i4"] and shown(touched) == ["i6"]
+    w.load(items, items_csv())  # a new import does not undo what was streamed
+    assert shown(live) == ["i4"]
