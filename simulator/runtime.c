@@ -103,7 +103,8 @@ static enum wire_error load_part(struct call *c, const char *group, struct part 
     if (str_eq(p->key, key))
         return WIRE_OK;
     drop_part(p);
-    source.data = data = group_data(c->sim, group);
+    data = group_data(c->sim, group);
+    source.data = data;
     if (catalog_load(&source, NULL, &p->catalog, &e)) {
         catalog_done(&p->catalog);
         return call_fail(c, WIRE_INTERNAL, "%s", e.message);
