@@ -226,6 +226,7 @@ bool config_name_check(struct call *c);
 void api_config_put(struct call *c);
 void api_config_delete(struct call *c);
 void api_config_plan_post(struct call *c);
+void api_config_import(struct call *c);
 void api_config_plan_get(struct call *c);
 void api_campaign_promote(struct call *c);
 void api_campaign_unpin(struct call *c);

@@ -154,7 +154,7 @@ static void settle_version(struct call *c, struct config_change *w)
     w->version = w->is_same ? number : number + 1;
     is_settled = w->is_same && str_eq(rows_text(c->reply, READ_CURRENT, 0, 2), "synced") &&
                  str_eq(rows_text(c->reply, READ_CURRENT, 0, 3), "succeeded");
-    w->has_run = !is_settled;
+    w->has_run = !is_settled && !w->is_import;
 }
 
 static const char *json_keep(struct call *c, const json_t *value)
@@ -248,6 +248,13 @@ static void current_read(struct call *c)
     }
     if (!check_preconditions(c) || !check_owners(c, w))
         return;
+    if (w->is_import && rows_text(c->reply, READ_CURRENT, 0, 0)) {
+        answer_problemf(c, 409, "exists",
+                        "There is a config \"%s\" already; GET /configs/%s/plan compares it with "
+                        "what exists.",
+                        w->file.name, w->file.name);
+        return;
+    }
     settle_version(c, w);
     config_schedule_rows(c, w, READ_OWNED, rows_int(c->reply, READ_NOW, 0, 0, 0));
     if (c->is_dry_run) {

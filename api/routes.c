@@ -23,6 +23,8 @@ const struct api_route api_routes[] = {
       BODY_DOCUMENT, 0, { "message", "revision", "url" } },
     { "POST",   "/configs/plan",                  "planConfig",             SCOPE_READ,    api_config_plan_post,
       BODY_DOCUMENT, 0, { NULL } },
+    { "POST",   "/configs/import",                "importConfig",           SCOPE_APPLY,   api_config_import,
+      BODY_JSON, ROUTE_UNMETERED, { NULL } },
     { "GET",    "/configs/{name}/plan",           "getConfigPlan",          SCOPE_READ,    api_config_plan_get,
       BODY_NONE, ROUTE_UNMETERED, { NULL } },
     { "PATCH",  "/configs/{name}",                "patchConfig",            SCOPE_APPLY,   api_config_patch,

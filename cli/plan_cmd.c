@@ -4,6 +4,8 @@
  */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "client.h"
 #include "steward/cli.h"
@@ -27,9 +29,14 @@ static const struct conf_option options[] = {
       .offset = offsetof(struct plan_options, markdown),
       .help = "print Markdown, for a pull request" },
 };
-static const char usage[] = "steward plan FILE [--json|--markdown]\n\nLooks at Amazon Personalize "
-                            "and says what an apply of "
-                            "the file would do: exit 0 nothing, 2 changes, 1 error.";
+static const char plan_usage[] =
+    "steward plan FILE [--json|--markdown]\n\nLooks at Amazon Personalize "
+    "and says what an apply of "
+    "the file would do: exit 0 nothing, 2 changes, 1 error.";
+
+static const char import_usage[] =
+    "steward import GROUP\n\nMakes a config of a dataset group that exists in Amazon Personalize, "
+    "and prints its parameter file. Nothing there is touched.";
 
 static void print_plan(const struct plan_options *o, const json_t *plan)
 {
@@ -77,27 +84,85 @@ static int ask(const struct plan_options *o, const char *file)
     return json_bool_or(r.json, "changes", false) ? 2 : 0;
 }
 
-int cli_plan(char *const argv[])
+/* Parses options and the one argument; -1: go on, otherwise the exit code. */
+static int parse(const char *text, char *const argv[], struct plan_options *o,
+                 struct conf_list *rest)
 {
     struct conf_program program = {
-        .usage = usage, .env_prefix = "STEWARD", .options = options, .count = ARRAY_LEN(options)
+        .usage = text, .env_prefix = "STEWARD", .options = options, .count = ARRAY_LEN(options)
     };
-    struct plan_options o = { 0 };
-    struct conf_list rest = { 0 };
     bool is_help = false;
     struct err e;
-    int code = 1;
 
-    if (conf_parse(&program, argv, &o, &rest, &is_help, &e)) {
-        code = cli_fail(&e);
-    } else if (is_help) {
-        code = 0;
-    } else if (rest.count != 1) {
-        conf_print_help(&program, stderr);
-    } else {
+    if (conf_parse(&program, argv, o, rest, &is_help, &e))
+        return cli_fail(&e);
+    if (is_help)
+        return 0;
+    if (rest->count == 1)
+        return -1;
+    conf_print_help(&program, stderr);
+    return 1;
+}
+
+static void options_done(struct plan_options *o, struct conf_list *rest)
+{
+    struct conf_program program = { .options = options, .count = ARRAY_LEN(options) };
+
+    free(rest->items);
+    conf_done(&program, o);
+}
+
+int cli_plan(char *const argv[])
+{
+    struct plan_options o = { 0 };
+    struct conf_list rest = { 0 };
+    int code = parse(plan_usage, argv, &o, &rest);
+
+    if (code < 0)
         code = ask(&o, rest.items[0]);
+    options_done(&o, &rest);
+    return code;
+}
+
+/* ---- import ---- */
+
+static int import_group(const struct plan_options *o, const char *group)
+{
+    AUTO_CLIENT struct client *c = NULL;
+    AUTO_REPLY struct reply r = { 0 };
+    AUTO_JSON json_t *body = json_pack("{s:s}", "datasetGroup", group);
+    AUTO_FREE char *text = json_compact(body), *out = NULL;
+    struct request rq = {
+        .method = "POST", .path = "/configs/import", .body = text, .body_n = strlen(text)
+    };
+    struct err e;
+
+    if (client_open(&o->client, &c, &e) || client_call(c, &rq, &r, &e))
+        return cli_fail(&e);
+    if (r.status >= 400) {
+        client_print_problem(&r);
+        return 1;
     }
-    free(rest.items);
-    conf_done(&program, &o);
+    if (r.status == 202) {
+        (void) fprintf(stderr, "Amazon Personalize answers slowly; run %s is still reading.\n",
+                       json_text_or(r.json, "id", "?"));
+        return 1;
+    }
+    out =
+        json_dumps(json_object_get(json_object_get(r.json, "config"), "document"), JSON_INDENT(2));
+    (void) puts(out ? out : "{}");
+    (void) fprintf(stderr, "Stored config %s; nothing in Amazon Personalize was touched.\n", group);
+    return 0;
+}
+
+int cli_import(char *const argv[])
+{
+    struct plan_options o = { 0 };
+    struct conf_list rest = { 0 };
+    int code = parse(import_usage, argv, &o, &rest);
+
+    if (code < 0)
+        code = import_group(&o, rest.items[0]);
+    options_done(&o, &rest);
     return code;
 }

@@ -15,5 +15,6 @@ extern const size_t n_cli_commands;
 
 int cli_schedule_next(char *const argv[]);
 int cli_plan(char *const argv[]);
+int cli_import(char *const argv[]);
 
 #endif

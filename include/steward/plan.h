@@ -48,6 +48,7 @@ enum verb {
     VERB_RELEASE, /* take our marks off and leave it */
     VERB_STOP,    /* stop what is in progress */
     VERB_OBSERVE, /* look, compare, change nothing */
+    VERB_IMPORT,  /* read a dataset group with all it has, and make a file of it */
     VERB_COUNT
 };
 const char *verb_name(enum verb verb);
@@ -88,6 +89,8 @@ MUST_USE enum err_code plan_build(const struct parameter_file *f,
                                   const struct plan_settings *settings, enum run_kind kind,
                                   const json_t *options, struct plan *out, struct err *e);
 void plan_done(struct plan *p);
+/* One step: read the dataset group, which must outlive the plan. */
+void plan_import_group(const char *group, struct plan *out);
 
 /* Options of the runs that a schedule of the file starts: {"solutions": […], "jobs": […]}. Caller
  * owns. */

@@ -183,7 +183,8 @@ json_t *plan_lines_of(const json_t *steps)
     summary = summary_of(lines);
     return json_pack("{s:b, s:o, s:o}", "changes",
                      json_array_size(lines) >
-                         (size_t) json_integer_value(json_object_get(summary, "noop")),
+                         (size_t) (json_integer_value(json_object_get(summary, "noop")) +
+                                   json_integer_value(json_object_get(summary, "adopt"))),
                      "summary", summary, "lines", lines);
 }
 

@@ -509,6 +509,8 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
     request_intent_name(k, row, w->intent_name);
     if (row->intent_name)
         str_copy(w->intent_name, sizeof w->intent_name, row->intent_name);
+    if (row->verb == VERB_IMPORT)
+        return adopt_begin(k, w);
     if (row->arn && row->verb != VERB_STOP) {
         w->look.is_foreign = row->step.intent != INTENT_SAVED;
         return describe(w, row->arn);
@@ -545,6 +547,8 @@ enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen
         return after_attribution(k, w, seen);
     case LOOK_TAGS:
         return after_tags(k, w, seen);
+    case LOOK_ADOPT:
+        return adopt_continue(w, seen);
     case LOOK_START:
         break;
     }

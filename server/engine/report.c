@@ -53,7 +53,7 @@ static void add_observed(struct work *w, json_t *item)
     const json_t *o = w->observed;
     const char *tracking_id;
 
-    if (!o)
+    if (!o || w->row.verb == VERB_IMPORT)
         return;
     json_object_set(item, "observed", (json_t *) o);
     set_text(item, "aws_status", decide_status(w->row.kind, o));
@@ -361,7 +361,9 @@ static void report_success(struct work *w, json_t *item)
     json_object_set_new(item, "is_adopted", json_boolean(str_eq(result, "adopted")));
     set_reason_of_success(w, item);
     remember(w, item);
-    if (w->row.step.goal == GOAL_SEEN)
+    if (w->row.verb == VERB_IMPORT)
+        add_detail(item, "document", adopt_result(w));
+    else if (w->row.step.goal == GOAL_SEEN)
         report_observation(w, item);
     add_event(w, "step.succeeded", json_pack("{s:s}", "result", result));
     add_resource_event(w, result);

@@ -28,7 +28,8 @@ enum look_stage {
     LOOK_IDENTIFY,
     LOOK_METRICS,
     LOOK_ATTRIBUTION,
-    LOOK_TAGS
+    LOOK_TAGS,
+    LOOK_ADOPT
 };
 
 /* Where a look stands, over its several calls. */
@@ -111,6 +112,12 @@ enum look_result { LOOK_CALL, LOOK_SEEN, LOOK_LATER, LOOK_NEVER };
 enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen);
 enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen);
 void look_done(struct look *l);
+
+/* ---- adopt.c ---- */
+enum look_result adopt_begin(struct worker *k, struct work *w);
+enum look_result adopt_continue(struct work *w, enum seen *seen);
+/* The parameter file of what was read. Caller owns. */
+json_t *adopt_result(const struct work *w);
 
 /* ---- ownership.c ---- */
 /* Whether what was described has tags that matter here. */

@@ -259,6 +259,7 @@ static enum goal goal_of(enum verb verb)
     case VERB_STOP:
         return GOAL_IDLE;
     case VERB_OBSERVE:
+    case VERB_IMPORT:
         return GOAL_SEEN;
     case VERB_ENSURE:
     case VERB_RENEW:

@@ -103,7 +103,7 @@ def path_values(path, world):
 def test_a_real_answer_of_every_operation(steward, world):
     bodies = {
         "createConfig": world["document"], "replaceConfig": world["document"], "validateConfig": world["document"],
-        "planConfig": world["document"],
+        "planConfig": world["document"], "importConfig": {"datasetGroup": "contract"},
         "createRun": {"config": "contract", "kind": "import"}, "createToken": {"name": "x", "scopes": ["read"]},
         "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []}, "patchSchedule": {"paused": True, "reason": "contract"},
     }
@@ -115,7 +115,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         params = {"resources": "keep"} if op["operationId"] == "deleteConfig" else None
         answer = steward.call(method, target, json=bodies.get(op["operationId"]), params=params)
         check(answer, method, path)
-        expected = {"cancelRun": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
+        expected = {"cancelRun": 409, "importConfig": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
                     "createRun": 202, "runSchedule": 202, "createToken": 201, "revokeToken": 204}
         assert answer.status_code == expected.get(op["operationId"], 200), (target, answer.text[:300])
         done.append(op["operationId"])
