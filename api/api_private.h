@@ -107,6 +107,8 @@ struct api {
     struct feed *feed;
     struct metrics *metrics;
     size_t in_flight;
+    int64_t refusal_second; /* log lines about 503 in this second */
+    int refusals_told;
     bool is_quiescing;
 };
 

@@ -10,6 +10,7 @@
 
 #define IN_FLIGHT_DEFAULT 256
 #define KEY_MAX           255
+#define REFUSALS_TOLD     5 /* lines a second */
 
 /* Documents are for machines and this site's own pages: nothing of them may run, be framed or be
  * guessed at. */
@@ -84,6 +85,20 @@ static void ended(struct http_request *rq, void *user)
         c->state_done(c->state);
 }
 
+/* Shedding load must not become the load: of these, a few a second are told. */
+static bool is_worth_a_line(struct api *api, int status)
+{
+    int64_t second = clock_mono_ms() / 1000;
+
+    if (status != 503)
+        return true;
+    if (second != api->refusal_second) {
+        api->refusal_second = second;
+        api->refusals_told = 0;
+    }
+    return api->refusals_told++ < REFUSALS_TOLD;
+}
+
 void api_on_done(struct http_request *rq, void *context)
 {
     struct api *api = context;
@@ -96,7 +111,7 @@ void api_on_done(struct http_request *rq, void *context)
                                                      : LOG_INFO;
 
     metrics_count(api->metrics, c ? c->route : NULL, status, us);
-    if (log_is_on(level))
+    if (log_is_on(level) && is_worth_a_line(api, status))
         log_event(level, "http", "request",
                   "method=%s path=%s status=%d us=%lld bytes=%llu peer=%s token=%s request=%s",
                   log_quote(http_method(rq)), log_quote(http_path(rq)), status, (long long) us,

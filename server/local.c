@@ -181,7 +181,7 @@ static enum err_code spawn_child(const struct serve_options *o, struct local *l,
     (void) posix_spawn_file_actions_destroy(&files);
     if (rc) {
         l->pid = 0;
-        return err_set(e, ERR_UNAVAILABLE,
+        return err_set(e, rc == ENOENT ? ERR_INTERNAL : ERR_UNAVAILABLE,
                        "%s could not be started: %s. It belongs next to steward, or into PATH.",
                        program, strerror(rc));
     }
