@@ -10,8 +10,8 @@ static const struct db_stmt run_read = {
     "api_run_read",
     "SELECT json_strip_nulls(json_build_object(" SQL_RUN_MEMBERS
     ", 'steps', (SELECT coalesce(json_agg(" SQL_STEP " ORDER BY s.ordinal), '[]'::json)"
-    " FROM steps s WHERE s.run_id = r.id))), r.finished_at IS NOT NULL FROM runs r WHERE r.id ="
-    " $1",
+    " FROM steps s LEFT JOIN " SQL_STEP_NEEDS " e ON e.step_id = s.id WHERE s.run_id = r.id))),"
+    " r.finished_at IS NOT NULL FROM runs r WHERE r.id = $1",
     1
 };
 static const struct db_stmt run_state = { "api_run_state", "SELECT state FROM runs WHERE id ="

@@ -27,13 +27,11 @@
     ", 'updatedAt', " SQL_AT("r.updated_at")
 #define SQL_RUN "json_strip_nulls(json_build_object(" SQL_RUN_MEMBERS "))"
 
-/* A step s. */
+/* A step s; e.needs are the ordinals it waits for (SQL_STEP_NEEDS, once per run). */
 #define SQL_STEP                                                                                   \
     "json_build_object('id', s.id, 'ordinal', s.ordinal, 'kind', s.kind, 'verb', s.verb," \
     " 'name', s.name, 'resourceKey', s.resource_key, 'pointer', s.pointer, 'status', s.state," \
-    " 'needs', (SELECT json_agg(n.ordinal ORDER BY n.ordinal) FROM step_edges x" \
-    " JOIN steps n ON n.id = x.needs_id WHERE x.step_id = s.id)," \
-    " 'waitingFor', s.waiting_for, 'waitingSince', " SQL_AT("s.waiting_since") \
+    " 'needs', e.needs, 'waitingFor', s.waiting_for, 'waitingSince', " SQL_AT("s.waiting_since") \
     ", 'nextLookAt', CASE WHEN s.state IN ('ready', 'waiting') THEN " SQL_AT("s.wake_at") " END" \
     ", 'attempt', s.attempt, 'sends', s.sends, 'looks', s.looks, 'intent', s.intent_state," \
     " 'operation', s.intent_op, 'intentName', s.intent_name, 'arn', s.arn," \
@@ -41,6 +39,10 @@
     " 'reason', s.reason, 'failure', s.failure, 'details', s.details, 'request', s.request," \
     " 'createdAt', " SQL_AT("s.created_at") ", 'startedAt', " SQL_AT("s.started_at") \
     ", 'finishedAt', " SQL_AT("s.finished_at") ")"
+
+#define SQL_STEP_NEEDS                                                                             \
+    "(SELECT x.step_id, json_agg(n.ordinal ORDER BY n.ordinal) AS needs FROM steps n"              \
+    " JOIN step_edges x ON x.needs_id = n.id WHERE n.run_id = r.id GROUP BY x.step_id)"
 
 /* Status of a config c. */
 #define SQL_CONFIG_STATUS                                                                          \
