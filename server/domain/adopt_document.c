@@ -95,28 +95,34 @@ static bool is_kind(const json_t *item, enum kind_id kind)
     return str_eq(json_text(item, "kind"), kinds[kind].name);
 }
 
-/* The found items of a kind below a parent (NULL: any), by name. */
+struct named {
+    const char *name;
+    json_t *item;
+};
+
 static int compare_names(const void *a, const void *b)
 {
-    const json_t *x = json_object_get(*(json_t *const *) a, "resource");
-    const json_t *y = json_object_get(*(json_t *const *) b, "resource");
+    const struct named *x = a, *y = b;
 
-    return strcmp(json_text_or(x, "name", ""), json_text_or(y, "name", ""));
+    return strcmp(x->name, y->name);
 }
 
+/* The found items of a kind below a parent (NULL: any), by name. */
 static json_t *items_of(const json_t *found, enum kind_id kind, const char *parent)
 {
-    AUTO_FREE json_t **list = xcalloc(json_object_size(found) + 1, sizeof *list);
+    AUTO_FREE struct named *list = xcalloc(json_object_size(found) + 1, sizeof *list);
     json_t *items = json_array(), *item;
     const char *arn;
     size_t n = 0;
 
     json_object_foreach ((json_t *) found, arn, item)
         if (is_kind(item, kind) && (!parent || str_eq(json_text(item, "parent"), parent)))
-            list[n++] = item;
+            list[n++] =
+                (struct named){ json_text_or(json_object_get(item, "resource"), "name", arn),
+                                item };
     qsort(list, n, sizeof *list, compare_names);
     for (size_t i = 0; i < n; i++)
-        json_array_append(items, list[i]);
+        json_array_append(items, list[i].item);
     return items;
 }
 
