@@ -337,7 +337,8 @@ static void take_down(struct server *s)
 {
     s->is_stopping = true;
     if (s->drain.data)
-        (void) uv_timer_stop(&s->drain); /* the loop turns a few more times: what it looks at is going */
+        (void) uv_timer_stop(
+            &s->drain); /* the loop turns a few more times: what it looks at is going */
     boot_join(&s->boot);
     engine_stop(s->boot.engine, ENGINE_STOP_MS);
     s->boot.has_engine = false;
