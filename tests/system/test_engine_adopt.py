@@ -81,7 +81,9 @@ def test_what_is_not_there_cannot_be_imported(server):
     assert answer.status_code == 422 and "There is no dataset group nowhere" in answer.json()["errors"][0]["detail"]
     assert server.post("/configs/import", json={}).status_code == 422
     # A config that is there is not written over.
-    assert server.post("/configs/import", json={"datasetGroup": "behind"}).status_code == 409
+    server.put_data("standing")
+    apply(server, config("standing", solutions=0))
+    assert server.post("/configs/import", json={"datasetGroup": "standing"}).status_code == 409
 
 
 def test_command_line(server, tmp_path):
