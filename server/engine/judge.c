@@ -110,10 +110,9 @@ static const struct {
     { "Invalid S3 input path", "Put job_config.json (one JSON object a line) at the input path." },
     { "Invalid Data location",
       "Check that the CSV is where the step looked and that the bucket is in this region." },
-    { "AccessDenied",
-      "Give the server's credentials the action named; docs/iam.md has the policy." },
+    { "AccessDenied", "Give the server's credentials the action named; docs/iam/ has the policy." },
     { "not authorized to perform",
-      "Give the server's credentials the action named; docs/iam.md has the policy." },
+      "Give the server's credentials the action named; docs/iam/ has the policy." },
     { "ACTIVE state. Please delete some",
       "Delete what is no longer needed, or ask AWS for a higher quota." },
 };
