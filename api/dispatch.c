@@ -135,9 +135,30 @@ static bool is_json_type(const char *type)
                   strncasecmp(type + n - 5, "+json", 5) == 0));
 }
 
+/* JSON is UTF-8 (RFC 8259); another charset is a body that we would misread. */
+static bool is_charset_ours(const char *type)
+{
+    const char *p = type ? strchr(type, ';') : NULL;
+
+    for (; p; p = strchr(p, ';')) {
+        size_t quote, n;
+
+        p += 1 + strspn(p + 1, " \t");
+        if (strncasecmp(p, "charset=", 8) != 0)
+            continue;
+        quote = p[8] == '"';
+        n = strcspn(p + 8 + quote, "\"; \t");
+        return (n == 5 && strncasecmp(p + 8 + quote, "utf-8", n) == 0) ||
+               (n == 4 && strncasecmp(p + 8 + quote, "utf8", n) == 0) ||
+               (n == 8 && strncasecmp(p + 8 + quote, "us-ascii", n) == 0);
+    }
+    return true;
+}
+
 /* A browser that sends a form or another site's script gets no further (security.md S35). */
 static bool check_body_type(struct call *c)
 {
+    const char *type = http_header(c->rq, "Content-Type");
     const char *site = http_header(c->rq, "Sec-Fetch-Site");
     size_t n;
 
@@ -153,9 +174,16 @@ static bool check_body_type(struct call *c)
         answer_problem(c, 400, "unexpected-body", "This request takes no body.");
         return false;
     }
-    if ((n == 0 && c->route->body == BODY_OPTIONAL) ||
-        is_json_type(http_header(c->rq, "Content-Type")))
+    if (n == 0 && c->route->body == BODY_OPTIONAL)
         return true;
+    if (is_json_type(type) && is_charset_ours(type))
+        return true;
+    if (is_json_type(type)) {
+        answer_problemf(c, 415, "unsupported-media-type",
+                        "Bodies are UTF-8, not \"%.80s\": leave the charset out, or send UTF-8.",
+                        type);
+        return false;
+    }
     answer_problem(c, 415, "unsupported-media-type",
                    "Send the body as JSON with the header \"Content-Type: application/json\" (curl "
                    "--json does).");

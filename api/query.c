@@ -39,8 +39,41 @@ static const char *known_names(const struct call *c)
     return text;
 }
 
+/* Filters that mean "one of these" when they are repeated; everything else makes sense once. */
+static bool is_repeatable(const char *name)
+{
+    static const char *const names[] = { "status", "kind", "trigger", "type" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eq(names[i], name))
+            return true;
+    return false;
+}
+
+static bool is_repeated(const struct call *c, size_t at, const char *name)
+{
+    const char *other, *value;
+
+    for (size_t i = 0; i < at; i++)
+        if (http_query_at(c->rq, i, &other, &value) && str_eq(other, name))
+            return true;
+    return false;
+}
+
+static bool check_flag(struct call *c, const char *name, bool *out)
+{
+    if (query_flag(c, name, out))
+        return true;
+    answer_problemf(c, 400, "bad-parameter", "%s is true or false, not \"%.40s\".", name,
+                    http_query(c->rq, name));
+    return false;
+}
+
+// NOLINTNEXTLINE(readability-function-size): one rule after the other
 bool query_check(struct call *c)
 {
+    bool is_pretty;
+
     for (size_t i = 0; i < http_query_count(c->rq); i++) {
         const char *name, *value;
 
@@ -52,17 +85,19 @@ bool query_check(struct call *c)
                             known_names(c));
             return false;
         }
+        if (!is_repeatable(name) && is_repeated(c, i, name)) {
+            answer_problemf(c, 400, "repeated-parameter",
+                            "\"%.60s\" is given more than once; it takes one value.", name);
+            return false;
+        }
         if (!str_is_utf8(value, strlen(value))) {
             answer_problemf(c, 400, "bad-parameter", "The value of \"%.60s\" is not valid UTF-8.",
                             name);
             return false;
         }
     }
-    if (is_mutating(c) && !query_flag(c, "dryRun", &c->is_dry_run)) {
-        answer_problem(c, 400, "bad-parameter", "dryRun is true or false.");
-        return false;
-    }
-    return true;
+    return check_flag(c, "pretty", &is_pretty) &&
+           (!is_mutating(c) || check_flag(c, "dryRun", &c->is_dry_run));
 }
 
 bool query_flag(const struct call *c, const char *name, bool *out)

@@ -20,8 +20,6 @@
 
 #include "steward/mem.h"
 
-static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS" };
-
 /* Headers that decide framing, routing or identity: twice is an attack or an accident. */
 static const char *const once[] = { "Transfer-Encoding", "Content-Length", "Host",
                                     "Authorization",     "Content-Type",   "Expect" };
@@ -72,6 +70,19 @@ static bool has_escape(const char *s, const char *end, const char *hex)
     return false;
 }
 
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool has_broken_escape(const char *s, const char *end)
+{
+    for (; s < end; s++)
+        if (*s == '%' && (end - s < 3 || !is_hex(s[1]) || !is_hex(s[2])))
+            return true;
+    return false;
+}
+
 /* The length of "." at s, plain or escaped; 0 when there is none. */
 static size_t dot_length(const char *s, const char *end)
 {
@@ -116,6 +127,8 @@ static const char *lint_uri(const char *uri, const char *method)
     if (has_escape(uri, path_end, "2f") || has_escape(uri, path_end, "5c") ||
         memchr(uri, '\\', (size_t) (path_end - uri)))
         return "the path holds an escaped slash or a backslash";
+    if (has_broken_escape(uri, path_end))
+        return "the path holds a % that two hexadecimal digits do not follow";
     if (memchr(uri, '#', (size_t) (end - uri)))
         return "the request target holds a fragment";
     if (has_dot_segment(uri, path_end))
@@ -171,12 +184,10 @@ const char *http_lint(const struct http_lint_request *rq)
     const char *found[ARRAY_LEN(once)] = { NULL };
     bool is_http_1_1 = strcmp(rq->version, "HTTP/1.1") == 0;
     const char *trouble;
-    size_t m = 0;
 
-    while (m < ARRAY_LEN(methods) && strcmp(methods[m], rq->method) != 0)
-        m++;
-    if (m == ARRAY_LEN(methods))
-        return "the method is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+    /* One that nobody knows is the router's business: 405 says what is possible there. */
+    if (!is_token(rq->method))
+        return "the method is not a token";
     if (!is_http_1_1 && strcmp(rq->version, "HTTP/1.0") != 0)
         return "the protocol version is neither HTTP/1.1 nor HTTP/1.0";
     trouble = lint_uri(rq->uri, rq->method);
