@@ -224,6 +224,11 @@ void metrics_count(struct metrics *m, const struct api_route *route, int status,
 /* Answers 404 for what can not be a config's name, before any statement is made of it. */
 bool config_name_check(struct call *c);
 
+/* ---- pause.c ---- */
+/* op: the reply of pause_store_read(). Answers 423 with the reason and returns true while spending
+ * is stopped. */
+bool answer_if_paused(struct call *c, size_t op);
+
 /* ---- handlers, one file per resource ---- */
 void api_config_put(struct call *c);
 void api_config_delete(struct call *c);
@@ -251,6 +256,9 @@ void api_schedule_get(struct call *c);
 void api_schedule_fires(struct call *c);
 void api_schedule_patch(struct call *c);
 void api_schedule_run(struct call *c);
+void api_pause_get(struct call *c);
+void api_pause_post(struct call *c);
+void api_resume_post(struct call *c);
 void api_config_patch(struct call *c);
 void api_config_rollback(struct call *c);
 void api_config_plan(struct call *c);

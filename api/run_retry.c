@@ -3,6 +3,8 @@
  */
 #include "api_private.h"
 #include "steward/id.h"
+#include "steward/pause_store.h"
+#include "steward/plan.h"
 #include "steward/runs_store.h"
 #include "steward/upkeep_store.h"
 
@@ -28,7 +30,19 @@ static const char *new_ids(struct call *c, size_t op)
     return arena_strdup(c->arena, text);
 }
 
-/* The row is (state, json); then the rows of the steps' ids. */
+/* Whether the kind of the run is there to spend. */
+static bool is_buying(struct call *c)
+{
+    AUTO_JSON json_t *run = NULL;
+    enum run_kind kind;
+    struct err e;
+
+    return !json_parse(rows_text(c->reply, 0, 0, 1), rows_length(c->reply, 0, 0, 1), &run, NULL,
+                       &e) &&
+           run_kind_find(json_text_or(run, "kind", ""), &kind) && run_kind_buys(kind);
+}
+
+/* The row is (state, json); then the rows of the steps' ids, then the pause. */
 static void run_read(struct call *c)
 {
     const char *old = c->match.params[0], *state = rows_text(c->reply, 0, 0, 0);
@@ -46,6 +60,8 @@ static void run_read(struct call *c)
                         "The run is %s; only a failed or cancelled one can be tried again.", state);
         return;
     }
+    if (is_buying(c) && answer_if_paused(c, 2))
+        return;
     if (c->is_dry_run) {
         answer_text(c, 200, rows_text(c->reply, 0, 0, 1), rows_length(c->reply, 0, 0, 1));
         return;
@@ -66,11 +82,12 @@ static void run_read(struct call *c)
 
 static void read_run(struct call *c)
 {
-    struct db_op ops[2];
+    struct db_op ops[3];
 
     runs_store_summary(c->match.params[0], &ops[0]);
     upkeep_store_step_ids(c->match.params[0], &ops[1]);
-    call_read(c, ops, 2, run_read);
+    pause_store_read(&ops[2]);
+    call_read(c, ops, 3, run_read);
 }
 
 void api_run_retry(struct call *c)

@@ -8,6 +8,7 @@
 #include "run_start.h"
 #include "steward/configs_store.h"
 #include "steward/id.h"
+#include "steward/pause_store.h"
 #include "steward/run_store.h"
 #include "steward/runs_store.h"
 #include "steward/tokens_store.h"
@@ -176,7 +177,7 @@ static bool plan_stored(struct call *c, struct run_start *s)
     return false;
 }
 
-/* The row is (version, sha256, sync, state of the newest apply, document). */
+/* The row is (version, sha256, sync, state of the newest apply, document); then the pause. */
 static void config_read(struct call *c)
 {
     struct run_start *s = c->state;
@@ -190,7 +191,7 @@ static void config_read(struct call *c)
                                   s->config));
         return;
     }
-    if (!plan_stored(c, s))
+    if ((run_kind_buys(s->kind) && answer_if_paused(c, 1)) || !plan_stored(c, s))
         return;
     version = arena_strdup(c->arena, version);
     if (c->is_dry_run) {
@@ -221,10 +222,11 @@ static void config_read(struct call *c)
 void run_start_read(struct call *c)
 {
     struct run_start *s = c->state;
-    struct db_op op;
+    struct db_op ops[2];
 
-    configs_store_current(s->config, &op);
-    call_read(c, &op, 1, config_read);
+    configs_store_current(s->config, &ops[0]);
+    pause_store_read(&ops[1]);
+    call_read(c, ops, 2, config_read);
 }
 
 struct run_start *run_start_new(struct call *c)

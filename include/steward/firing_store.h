@@ -19,11 +19,13 @@ struct due_schedule {
     int64_t config_version, nominal_s, now_s, end_s, starting_deadline_s, jitter_s;
     int generation;
     bool is_paused;
+    const char *pause_reason; /* of the server's pause, or the schedule's own; NULL */
 };
 struct due {
     struct due_schedule *items; /* in the arena */
     size_t count;
-    int64_t next_ms; /* until the next one is due; -1: none */
+    int64_t next_ms;    /* until the next one is due; -1: none */
+    bool is_pause_over; /* the time of the server-wide pause has come */
 };
 MUST_USE enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct due *out,
                                         struct err *e);

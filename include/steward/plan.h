@@ -38,6 +38,8 @@ bool run_kind_find(const char *name, enum run_kind *out);
 const char *run_kind_name(enum run_kind kind);
 /* Whether this release can start runs of the kind (POST /runs refuses the others by name). */
 bool run_kind_is_supported(enum run_kind kind);
+/* Whether the kind is there to spend: while spending is stopped, nobody starts one by hand. */
+bool run_kind_buys(enum run_kind kind);
 /* The run kind a schedule of the file starts. */
 enum run_kind run_kind_of_schedule(enum schedule_kind kind);
 

@@ -78,6 +78,7 @@ enum outcome_type {
     OUT_MARK_LOST,    /* the fence: another worker owns the step */
     OUT_MARK_CANCELLED,
     OUT_MARK_FUSE,      /* the fuse holds it: until_ms */
+    OUT_MARK_PAUSED,    /* it buys, and spending is stopped: until_ms (0: until somebody says) */
     OUT_MARK_UNKNOWN,   /* the commit's own outcome is unknown */
     OUT_PREPARE_FAILED, /* the request could not be built (a reference is missing) */
     OUT_SENT_OK,        /* a definite YES with an ARN where there is one */
@@ -94,7 +95,7 @@ struct outcome {
     enum outcome_type type;
     uint32_t command_id;
     enum seen seen;
-    int64_t until_ms; /* OUT_MARK_FUSE */
+    int64_t until_ms; /* OUT_MARK_FUSE, OUT_MARK_PAUSED */
     int64_t mark_ms;  /* OUT_MARKED: when the mark was made */
     int sends;        /* OUT_MARKED */
 };
@@ -121,6 +122,7 @@ enum why {
     WHY_QUIESCENCE,
     WHY_VERIFY,
     WHY_FUSE,
+    WHY_PAUSED,
     WHY_UNKNOWN_OUTCOME,
     WHY_CONFLICT,
     WHY_FAILED,

@@ -70,11 +70,13 @@ struct mark {
     const char *intent_name;
     const json_t *request;
     const char *baseline;
+    bool buys; /* "stop spending" holds it */
     /* out */
-    enum outcome_type
-        result; /* OUT_MARKED, OUT_MARK_LOST, OUT_MARK_CANCELLED, OUT_MARK_FUSE, OUT_MARK_UNKNOWN */
+    enum outcome_type result; /* OUT_MARKED, OUT_MARK_LOST, OUT_MARK_CANCELLED, OUT_MARK_FUSE,
+                                 OUT_MARK_PAUSED, OUT_MARK_UNKNOWN */
     int64_t mark_ms, until_ms;
     int sends;
+    char why[200]; /* OUT_MARK_PAUSED: who stopped spending, and why */
 };
 struct mark_terms {
     const char *owner;

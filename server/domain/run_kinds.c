@@ -12,22 +12,23 @@
 static const struct {
     const char *name;
     bool is_supported;
+    bool buys; /* it is there to spend: "stop spending" refuses it */
 } run_kinds[RUN_KIND_COUNT] = {
-    [RUN_KIND_APPLY] = { "apply", true },
-    [RUN_KIND_ADOPT] = { "adopt", false },
-    [RUN_KIND_IMPORT] = { "import", true },
-    [RUN_KIND_TRAIN] = { "train", true },
-    [RUN_KIND_TRAIN_FULL] = { "trainFull", true },
-    [RUN_KIND_TRAIN_UPDATE] = { "trainUpdate", true },
-    [RUN_KIND_RETRAIN] = { "retrain", true },
-    [RUN_KIND_BATCH_INFERENCE] = { "batchInference", true },
-    [RUN_KIND_BATCH_SEGMENT] = { "batchSegment", true },
-    [RUN_KIND_PROMOTE] = { "promote", true },
-    [RUN_KIND_STOP_TRAINING] = { "stopTraining", true },
-    [RUN_KIND_OBSERVE] = { "observe", true },
-    [RUN_KIND_EXPORT_DATA] = { "exportData", false },
-    [RUN_KIND_DELETE_DATA] = { "deleteData", false },
-    [RUN_KIND_DESTROY] = { "destroy", true },
+    [RUN_KIND_APPLY] = { "apply", true, false },
+    [RUN_KIND_ADOPT] = { "adopt", false, false },
+    [RUN_KIND_IMPORT] = { "import", true, true },
+    [RUN_KIND_TRAIN] = { "train", true, true },
+    [RUN_KIND_TRAIN_FULL] = { "trainFull", true, true },
+    [RUN_KIND_TRAIN_UPDATE] = { "trainUpdate", true, true },
+    [RUN_KIND_RETRAIN] = { "retrain", true, true },
+    [RUN_KIND_BATCH_INFERENCE] = { "batchInference", true, true },
+    [RUN_KIND_BATCH_SEGMENT] = { "batchSegment", true, true },
+    [RUN_KIND_PROMOTE] = { "promote", true, false },
+    [RUN_KIND_STOP_TRAINING] = { "stopTraining", true, false },
+    [RUN_KIND_OBSERVE] = { "observe", true, false },
+    [RUN_KIND_EXPORT_DATA] = { "exportData", false, true },
+    [RUN_KIND_DELETE_DATA] = { "deleteData", false, false },
+    [RUN_KIND_DESTROY] = { "destroy", true, false },
 };
 static const char *const verb_names[VERB_COUNT] = {
     [VERB_ENSURE] = "ensure",   [VERB_RENEW] = "renew", [VERB_DELETE] = "delete",
@@ -51,6 +52,11 @@ const char *run_kind_name(enum run_kind kind)
 bool run_kind_is_supported(enum run_kind kind)
 {
     return run_kinds[kind].is_supported;
+}
+
+bool run_kind_buys(enum run_kind kind)
+{
+    return run_kinds[kind].buys;
 }
 
 enum run_kind run_kind_of_schedule(enum schedule_kind kind)

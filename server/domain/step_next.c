@@ -16,6 +16,7 @@
 #define BACKOFF_CAP_MS  60000
 #define UPDATE_TRIES    5
 #define DELETE_TRIES    30 /* refusals of a deletion because something hangs under it */
+#define PAUSED_POLL_MS  30000
 #define EXISTS_TRIES \
     6 /* looks for a resource that must exist before "the name is taken elsewhere" */
 
@@ -322,6 +323,14 @@ static void on_sent(const struct step *s, const struct outcome *o, struct comman
     }
 }
 
+/* The end of the pause wakes the step; looking now and then is the net. */
+static void wait_for_resume(const struct outcome *o, int64_t now, struct command *c)
+{
+    int64_t left = o->until_ms > now ? o->until_ms - now : PAUSED_POLL_MS;
+
+    wait_for(c, WHY_PAUSED, left < PAUSED_POLL_MS ? left : PAUSED_POLL_MS, 1000);
+}
+
 void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c)
 {
     *c = (struct command){ .type = CMD_NONE, .id = s->command_id + 1, .op = OP_NONE };
@@ -358,6 +367,9 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
         return;
     case OUT_MARK_FUSE:
         wait_for(c, WHY_FUSE, o->until_ms > db_now_ms ? o->until_ms - db_now_ms : 1000, 1000);
+        return;
+    case OUT_MARK_PAUSED:
+        wait_for_resume(o, db_now_ms, c);
         return;
     case OUT_PREPARE_FAILED:
         fail(c, WHY_PREPARE);

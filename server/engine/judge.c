@@ -133,6 +133,7 @@ static const char *const why_slugs[WHY_COUNT] = { [WHY_NONE] = "none",
                                                   [WHY_QUIESCENCE] = "quiescence",
                                                   [WHY_VERIFY] = "verify",
                                                   [WHY_FUSE] = "fuse",
+                                                  [WHY_PAUSED] = "paused",
                                                   [WHY_UNKNOWN_OUTCOME] = "unknown-outcome",
                                                   [WHY_CONFLICT] = "conflict",
                                                   [WHY_FAILED] = "failed",
@@ -181,6 +182,8 @@ const char *judge_waiting_for(const struct work *w, enum why why)
         return "an uncertain update to be past its time";
     case WHY_FUSE:
         return "the training fuse";
+    case WHY_PAUSED:
+        return "the end of the pause"; /* pause_wake in store/pause.c looks for these words */
     case WHY_UNKNOWN_OUTCOME:
         return "certainty about a call without an answer";
     case WHY_LIST_LAG:

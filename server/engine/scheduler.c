@@ -14,6 +14,7 @@
 #include "steward/firing_store.h"
 #include "steward/json.h"
 #include "steward/log.h"
+#include "steward/pause_store.h"
 #include "steward/run_store.h"
 #include "steward/schedule.h"
 #include "steward/schedules_store.h"
@@ -74,7 +75,8 @@ static void add_event(struct firing *f, const char *type, int64_t nominal_s, con
 static void add_gap(struct firing *f, const struct firing_decision *d)
 {
     const char *outcome = firing_outcome_text(d->gap.outcome);
-    json_t *row = add_row(f, d->gap.from_s, outcome, NULL);
+    json_t *row = add_row(f, d->gap.from_s, outcome,
+                          d->gap.outcome == FIRING_PAUSED ? f->s->pause_reason : NULL);
 
     json_object_set_new(row, "count", json_integer(d->gap.count));
     json_object_set_new(row, "from", json_integer(d->gap.from_s));
@@ -257,6 +259,7 @@ static enum err_code fire_due(struct engine *engine, struct db_conn *db, int64_t
     struct arena arena = { 0 };
     struct due due;
     size_t failed = 0;
+    bool has_ended = false;
     enum err_code rc = firing_store_due(db, &arena, &due, e);
 
     FP("sch.select");
@@ -270,7 +273,9 @@ static enum err_code fire_due(struct engine *engine, struct db_conn *db, int64_t
                       due.items[i].id, log_quote(own.message), log_quote(own.detail));
         }
     }
-    if (!rc && due.count > failed)
+    if (!rc && due.is_pause_over)
+        rc = pause_store_expire(db, &has_ended, e);
+    if (!rc && (due.count > failed || has_ended))
         engine_wake(engine);
     *next_ms = rc || failed || due.next_ms < 0 || due.next_ms > POLL_MS ? POLL_MS : due.next_ms;
     arena_done(&arena);

@@ -161,6 +161,11 @@ const char *judge_why_slug(enum why why);
 /* Amazon said what is wrong with the input: the same again would fail the same way, and cost. */
 bool judge_failure_is_final(const struct work *w);
 
+/* ---- spending.c ---- */
+/* Whether what is about to be marked costs money that is not spent now: "stop spending" holds it.
+ */
+bool spending_buys(const struct work *w);
+
 /* ---- report.c ---- */
 /* The checkpoint item and events of a work whose command is to be written down. */
 void report_build(struct worker *k, struct work *w);

@@ -362,6 +362,7 @@ static void mark_all(struct worker *k)
                                     .op = w->command.op,
                                     .request = w->request,
                                     .intent_name = w->intent_name,
+                                    .buys = spending_buys(w),
                                     .baseline = *w->look.baseline ? w->look.baseline : NULL };
     }
     k->to_mark = NULL;
@@ -378,6 +379,8 @@ static void mark_all(struct worker *k)
                              .until_ms = marks[i].until_ms,
                              .sends = marks[i].sends };
 
+        if (o.type == OUT_MARK_PAUSED)
+            (void) err_set(&works[i]->trouble, ERR_CONFLICT, "%s", marks[i].why);
         if (o.type == OUT_MARKED) {
             struct step *s = &works[i]->row.step;
 

@@ -20,7 +20,9 @@ static const struct db_stmt due = {
     "s.end_at)::bigint AS end_s,"
     " s.starting_deadline_seconds, s.jitter_seconds,"
     " (s.paused_at IS NOT NULL AND (s.paused_until IS NULL OR s.paused_until > clock_timestamp())) "
-    "AS is_paused"
+    "OR server_is_paused() AS is_paused,"
+    " CASE WHEN server_is_paused() THEN (SELECT 'Spending is stopped' || coalesce(': ' || reason, "
+    "'') || '.' FROM server_pause) ELSE s.paused_reason END AS pause_reason"
     " FROM schedules s JOIN configs c ON c.name = s.config"
     " JOIN config_versions v ON v.config = c.name AND v.version = c.version"
     " WHERE s.next_fire_at <= (SELECT clock_timestamp()) AND s.next_fire_at IS NOT NULL AND "
@@ -30,7 +32,9 @@ static const struct db_stmt due = {
 };
 static const struct db_stmt next_due = { "firing_next_due",
                                          "SELECT (extract(epoch FROM min(next_fire_at) - "
-                                         "clock_timestamp()) * 1000)::bigint FROM schedules"
+                                         "clock_timestamp()) * 1000)::bigint,"
+                                         " (SELECT until_at <= clock_timestamp() FROM "
+                                         "server_pause) FROM schedules"
                                          " WHERE next_fire_at IS NOT NULL AND retired_at IS NULL",
                                          0 };
 static const struct db_stmt overlap = {
@@ -96,6 +100,7 @@ static void read_due(struct row r, struct arena *arena, struct due_schedule *s)
     s->starting_deadline_s = row_int(r, "starting_deadline_seconds");
     s->jitter_s = row_int(r, "jitter_seconds");
     s->is_paused = row_bool(r, "is_paused");
+    s->pause_reason = row_keep(r, "pause_reason", arena);
 }
 
 enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct due *out,
@@ -114,6 +119,7 @@ enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct du
         read_due((struct row){ results[0], i }, arena, &out->items[i]);
     if (!PQgetisnull(results[1], 0, 0))
         out->next_ms = strtoll(PQgetvalue(results[1], 0, 0), NULL, 10);
+    out->is_pause_over = PQgetvalue(results[1], 0, 1)[0] == 't';
     PQclear(results[0]);
     PQclear(results[1]);
     return OK;

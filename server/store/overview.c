@@ -41,6 +41,12 @@ static const struct db_stmt problems = {
     "  'GET /configs/' || q.config || '/resources'"
     "  FROM resources q WHERE q.config IS NOT NULL AND q.status LIKE '%FAILED'"
     " UNION ALL"
+    " SELECT 'server-paused', 'warning', 'server', NULL, p.paused_at,"
+    "  'Spending is stopped' || coalesce(' until ' || " SQL_AT("p.until_at") ", '')"
+    "   || coalesce(': ' || p.reason, '') || '. Running campaigns still bill.', 'POST /resume'"
+    "  FROM server_pause p WHERE p.paused_at IS NOT NULL"
+    "   AND (p.until_at IS NULL OR p.until_at > clock_timestamp())"
+    " UNION ALL"
     " SELECT 'schedule-paused', 'info', 'schedules/' || s.id, s.config, s.paused_at,"
     "  'The schedule ' || coalesce(s.path, s.name, s.id) || ' is paused'"
     "   || coalesce(': ' || s.paused_reason, '') || '.',"
@@ -79,6 +85,7 @@ static const struct db_stmt overview = {
     "api_overview",
     "SELECT json_build_object('configs', (SELECT coalesce(json_agg(" CONFIG_CARD
     " ORDER BY c.name), '[]') FROM (SELECT * FROM configs ORDER BY name LIMIT 200) c),"
+    " 'pause', (SELECT " SQL_PAUSE " FROM server_pause p),"
     " 'totals', json_build_object('configs', (SELECT count(*) FROM configs),"
     " 'queuedRuns', (SELECT count(*) FROM runs WHERE state = 'queued'),"
     " 'openRuns', (SELECT count(*) FROM runs WHERE state IN ('running', 'cancelling')),"

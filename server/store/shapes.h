@@ -89,6 +89,14 @@
     " 'retiredAt', " SQL_AT("s.retired_at") ", 'createdAt', " SQL_AT("s.created_at") \
     ", 'updatedAt', " SQL_AT("s.updated_at") "))"
 
+/* The server-wide pause p. */
+#define SQL_PAUSE                                                                                  \
+    "(CASE WHEN p.paused_at IS NOT NULL AND (p.until_at IS NULL OR p.until_at > clock_timestamp())" \
+    " THEN json_strip_nulls(json_build_object('paused', true, 'at', " SQL_AT("p.paused_at") \
+    ", 'until', " SQL_AT("p.until_at") ", 'reason', p.reason, 'by', p.paused_by, 'note'," \
+    " 'Nothing new is bought. Running campaigns and recommenders still bill.'))" \
+    " ELSE json_build_object('paused', false) END)"
+
 /* A CloudEvent of the numbered event ev. */
 #define SQL_EVENT                                                                                  \
     "json_strip_nulls(json_build_object('specversion', '1.0', 'id', ev.id," \

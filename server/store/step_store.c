@@ -134,6 +134,9 @@ static const struct db_stmt mark_lock_runs = {
     " ORDER BY r.id FOR SHARE",
     1
 };
+/* A pause that committed before is seen by the statement after, one that comes later waits. */
+static const struct db_stmt mark_lock_pause = { "mark_lock_pause",
+                                                "SELECT pg_advisory_xact_lock_shared(7410003)", 0 };
 static const struct db_stmt mark_lock_fuse = { "mark_lock_fuse",
                                                "SELECT pg_advisory_xact_lock(7410002)", 0 };
 #define FUSE_SPENT(condition)                                                         \
@@ -151,10 +154,11 @@ static const struct db_stmt mark = {
     "coalesce(s.started_at, clock_timestamp())"
     " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, name text, request "
     "json, baseline text,"
-    "  is_fused boolean), runs r"
+    "  is_fused boolean, buys boolean), runs r"
     " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN "
     "('ready', 'waiting')"
     " AND r.id = s.run_id AND r.cancel_requested_at IS NULL"
+    " AND NOT (u.buys AND server_is_paused())"
     " AND (NOT u.is_fused OR (" FUSE_SPENT(
         " AND f.resource_key = s.resource_key") " < $4::int AND " FUSE_SPENT("") " + (SELECT "
                                                                                  "count(*) FROM "
@@ -183,8 +187,12 @@ static const struct db_stmt mark_why_not = {
     " (extract(epoch FROM (SELECT min(f.last_mark_at) + interval '24 hours' FROM steps f WHERE "
     "f.kind = 'solutionVersion'"
     "  AND f.spent > 0 AND f.last_mark_at > clock_timestamp() - interval '24 hours')) * "
-    "1000)::bigint"
-    " FROM json_to_recordset($1::json) AS u(id text, token bigint) JOIN steps s ON s.id = u.id "
+    "1000)::bigint,"
+    " (u.buys AND server_is_paused()), (SELECT (extract(epoch FROM until_at) * 1000)::bigint FROM "
+    "server_pause),"
+    " (SELECT 'Spending is stopped' || coalesce(': ' || reason, '') || '.' FROM server_pause)"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint, buys boolean) JOIN steps s ON "
+    "s.id = u.id "
     "JOIN runs r ON r.id = s.run_id",
     2
 };
@@ -361,12 +369,12 @@ static char *marks_json(const struct mark *marks, size_t n)
         const struct mark *m = &marks[i];
 
         json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:I, s:s, s:s?, s:O, s:s?, s:b}", "id", m->row->id, "run_id",
-                      m->row->run_id, "token", (json_int_t) m->row->token, "op", op_names[m->op],
-                      "name", m->intent_name, "request", m->request, "baseline", m->baseline,
-                      "is_fused",
-                      (int) (m->op == OP_CREATE && m->row->kind->id == KIND_SOLUTION_VERSION)));
+            list, json_pack("{s:s, s:s, s:I, s:s, s:s?, s:O, s:s?, s:b, s:b}", "id", m->row->id,
+                            "run_id", m->row->run_id, "token", (json_int_t) m->row->token, "op",
+                            op_names[m->op], "name", m->intent_name, "request", m->request,
+                            "baseline", m->baseline, "is_fused",
+                            (int) (m->op == OP_CREATE && m->row->kind->id == KIND_SOLUTION_VERSION),
+                            "buys", (int) m->buys));
     }
     return json_compact(list);
 }
@@ -390,6 +398,10 @@ static void read_marked(PGresult *marked, PGresult *why_not, struct mark *marks,
             m->result = OUT_MARK_LOST;
         } else if (PQgetvalue(why_not, i, 2)[0] == 't') {
             m->result = OUT_MARK_CANCELLED;
+        } else if (PQgetvalue(why_not, i, 4)[0] == 't') {
+            m->result = OUT_MARK_PAUSED;
+            m->until_ms = strtoll(PQgetvalue(why_not, i, 5), NULL, 10);
+            (void) str_copy(m->why, sizeof m->why, PQgetvalue(why_not, i, 6));
         } else {
             m->result = OUT_MARK_FUSE;
             m->until_ms = strtoll(PQgetvalue(why_not, i, 3), NULL, 10);
@@ -413,16 +425,19 @@ enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,
     AUTO_FREE char *text = marks_json(marks, n);
     const struct db_op ops[] = {
         { .stmt = &mark_lock_fuse },
+        { .stmt = &mark_lock_pause },
         { .stmt = &mark_lock_runs, .params = { text } },
         { .stmt = &mark, .params = { text, terms->owner, lease, per_solution, per_account } },
         { .stmt = &mark_why_not, .params = { text, terms->owner } },
     };
     PGresult *results[ARRAY_LEN(ops)] = { 0 };
-    size_t first = 1;
+    size_t first = 2;
     enum err_code rc;
 
     for (size_t i = 0; i < n; i++) {
         marks[i].result = OUT_MARK_UNKNOWN;
+        if (marks[i].buys && first > 1)
+            first = 1;
         if (marks[i].op == OP_CREATE && marks[i].row->kind->id == KIND_SOLUTION_VERSION)
             first = 0; /* the fuse is counted under a lock */
     }
@@ -434,7 +449,7 @@ enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,
         return rc;
     for (size_t i = 0; i < n; i++)
         marks[i].result = OUT_MARK_LOST;
-    read_marked(results[2], results[3], marks, n);
+    read_marked(results[3], results[4], marks, n);
     for (size_t i = first; i < ARRAY_LEN(ops); i++)
         PQclear(results[i]);
     return OK;
