@@ -128,14 +128,17 @@ static void add_schemas(struct builder *b)
                            .service = service_of(json_object_get(section, "schema")),
                            .workflow = workflow_of(section) };
         char pointer[POINTER_BYTES];
-        struct component *c;
 
+        a.name = json_text(a.service, "name");
+        if (!a.name)
+            continue;
         (void) snprintf(pointer, sizeof pointer, "/datasets/%s/schema/serviceConfig",
                         dataset_sections[i].key);
         a.pointer = pointer;
-        c = add_named(b, a);
-        if (c)
-            c->dataset_type = dataset_sections[i].type;
+        /* Schemas belong to the account: one name may stand in several files, with equal content
+           (one schema) or with different (two, the second under a name of its own). */
+        a.key = arena_printf(b->file->arena, "schema/%s/%s", b->file->name, a.name);
+        add(b, &a)->dataset_type = dataset_sections[i].type;
     }
 }
 

@@ -100,6 +100,23 @@ static bool is_amount(const char *text)
     return whole > 0 && whole <= 12 && cents != 1 && cents <= 3 && text[whole + cents] == '\0';
 }
 
+/* The API model takes http addresses for a place; data is read from S3. */
+static void check_sources(struct check *c, const json_t *datasets)
+{
+    for (size_t i = 0; i < N_DATASET_SECTIONS; i++) {
+        const char *key = dataset_sections[i].key;
+        const json_t *workflow = json_object_get(json_object_get(datasets, key), "workflowConfig");
+        const char *place = json_text(json_object_get(workflow, "source"), "dataLocation");
+        char pointer[POINTER_BYTES];
+
+        if (!place || str_starts(place, "s3://") || !strstr(place, "://"))
+            continue;
+        (void) snprintf(pointer, sizeof pointer, "/datasets/%s/workflowConfig/source/dataLocation",
+                        key);
+        problem(c, CODE_PATTERN, pointer, "\"%s\" is not in S3; write s3://bucket/folder/.", place);
+    }
+}
+
 void check_settings(struct check *c, const json_t *document)
 {
     const json_t *deployment = json_object_get(document, "deployment");
@@ -109,6 +126,7 @@ void check_settings(struct check *c, const json_t *document)
     const json_t *group = service_of(json_object_get(document, "datasetGroup"));
 
     c->phase = PHASE_OURS;
+    check_sources(c, json_object_get(document, "datasets"));
     if (account && (strlen(account) != 12 || strspn(account, "0123456789") != 12))
         problem(c, CODE_PATTERN, "/deployment/accountId",
                 "\"%s\" is not an AWS account: 12 digits.", account);

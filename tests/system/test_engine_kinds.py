@@ -164,7 +164,7 @@ def test_updates_in_place(server, whole):
     items["schema"]["fields"].append({"name": "YEAR", "type": ["int", "null"]})
     run = apply(server, document)
     changed = {key: r for key, r in results(run).items() if r != "unchanged"}
-    assert changed == {"schema/whole-items-schema-2": "created", "dataset/whole/ITEMS": "updated", "solution/whole-s0": "updated",
+    assert changed == {"schema/whole/whole-items-schema-2": "created", "dataset/whole/ITEMS": "updated", "solution/whole-s0": "updated",
                        "campaign/whole-c0": "updated", "metricAttribution/whole": "updated"}
     seen = live(server, "whole")
     assert seen["solution/whole-s0"]["performAutoTraining"] is True
@@ -189,11 +189,11 @@ def test_changed_content_of_a_schema_gets_a_name_of_its_own(server):
     apply(server, document)
     document["datasets"]["items"]["schema"]["serviceConfig"]["schema"]["fields"].append({"name": "YEAR", "type": ["int", "null"]})
     run = apply(server, document)
-    assert results(run)["schema/avro-items-schema"] == "created"
+    assert results(run)["schema/avro/avro-items-schema"] == "created"
     assert results(run)["dataset/avro/ITEMS"] == "updated"
     seen = live(server, "avro")
-    assert seen["dataset/avro/ITEMS"]["schemaArn"] == seen["schema/avro-items-schema"]["schemaArn"]
-    assert seen["schema/avro-items-schema"]["name"].startswith("avro-items-schema-")
+    assert seen["dataset/avro/ITEMS"]["schemaArn"] == seen["schema/avro/avro-items-schema"]["schemaArn"]
+    assert seen["schema/avro/avro-items-schema"]["name"].startswith("avro-items-schema-")
     assert apply_again(server, document) == {"unchanged"}
 
 

@@ -71,7 +71,7 @@ def test_plan_says_what_changes_and_how(server, whole):
     answer = plan(server, document)
     assert actions(answer) == {
         "campaign/whole-c0": "updateInPlace", "filter/whole-genre": "replace", "filter/whole-more": "create",
-        "schema/whole-items-schema": "create", "dataset/whole/ITEMS": "updateInPlace", "solution/whole-segments": "blocked"}
+        "schema/whole/whole-items-schema": "create", "dataset/whole/ITEMS": "updateInPlace", "solution/whole-segments": "blocked"}
     line = next(x for x in answer["lines"] if x["kind"] == "campaign")
     assert line["fields"] == [{"field": "minProvisionedTPS", "before": 1, "after": 7, "inPlace": True}]
     text = server.post("/configs/plan", json=document, headers={"Accept": "text/plain"})

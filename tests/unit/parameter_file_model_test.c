@@ -19,9 +19,9 @@ static void test_components(void **state)
 {
     static const char *const keys[] = {
         "datasetGroup/shop",
-        "schema/shop-events-schema",
-        "schema/shop-items-schema",
-        "schema/shop-users-schema",
+        "schema/shop/shop-events-schema",
+        "schema/shop/shop-items-schema",
+        "schema/shop/shop-users-schema",
         "dataset/shop/INTERACTIONS",
         "dataset/shop/ITEMS",
         "dataset/shop/USERS",
@@ -66,7 +66,7 @@ static void test_components(void **state)
     c = component(&f, "batchInferenceJob/shop-up/0");
     assert_string_equal(c->name, "shop-up/0");
     assert_int_equal(c->max_age_s, 86400);
-    c = component(&f, "schema/shop-items-schema");
+    c = component(&f, "schema/shop/shop-items-schema");
     assert_true(json_is_object(json_object_get(c->service, "schema")));
     assert_int_equal(c->parent, SIZE_MAX);
     parameter_file_done(&f);
@@ -100,7 +100,7 @@ static void test_tags(void **state)
     assert_string_equal(
         json_text(json_array_get(component(&f, "filter/not-bought")->tags, 0), "tagKey"), "team");
     assert_int_equal(json_array_size(component(&f, "eventTracker/shop")->tags), 0);
-    assert_int_equal(json_array_size(component(&f, "schema/shop-users-schema")->tags), 0);
+    assert_int_equal(json_array_size(component(&f, "schema/shop/shop-users-schema")->tags), 0);
     parameter_file_done(&f);
 }
 

@@ -126,7 +126,7 @@ static void test_apply(void **state)
     assert_int_equal(m.rc, OK);
     assert_int_equal(m.plan.n_steps, 12);
     assert_order(&m);
-    assert_true(needs(&m, "dataset/shop/INTERACTIONS", "schema/shop-schema"));
+    assert_true(needs(&m, "dataset/shop/INTERACTIONS", "schema/shop/shop-schema"));
     assert_true(needs(&m, "dataset/shop/INTERACTIONS", "datasetGroup/shop"));
     assert_true(needs(&m, "datasetImportJob/shop/INTERACTIONS", "dataset/shop/INTERACTIONS"));
     assert_true(needs(&m, "eventTracker/shop", "datasetGroup/shop"));
@@ -201,7 +201,7 @@ static void test_destroy(void **state)
     assert_true(needs(&m, "solution/a", "solutionVersion/a"));
     assert_false(needs(&m, "solution/a", "campaign/b-live"));
     assert_true(needs(&m, "dataset/shop/INTERACTIONS", "solution/b"));
-    assert_true(needs(&m, "schema/shop-schema", "dataset/shop/INTERACTIONS"));
+    assert_true(needs(&m, "schema/shop/shop-schema", "dataset/shop/INTERACTIONS"));
     assert_true(needs(&m, "datasetGroup/shop", "dataset/shop/INTERACTIONS"));
     assert_true(needs(&m, "datasetGroup/shop", "eventTracker/shop"));
     assert_false(needs(&m, "datasetGroup/shop", "datasetGroup/shop"));
