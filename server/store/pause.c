@@ -2,7 +2,7 @@
  * pause.c - "stop spending": one row that the mark of everything that buys asks in its own
  * transaction.
  *
- * A change takes the lock (7410003) alone, a mark shares it: whoever came first has committed
+ * A change takes the lock (7410025) alone, a mark shares it: whoever came first has committed
  * before the other looks. So nothing is bought after the pause was acknowledged.
  */
 #include "steward/pause_store.h"
@@ -22,7 +22,7 @@ static const struct db_stmt read_state = {
     " || '. POST /resume ends the pause.' FROM server_pause p",
     0
 };
-static const struct db_stmt lock = { "pause_lock", "SELECT pg_advisory_xact_lock(7410003)", 0 };
+static const struct db_stmt lock = { "pause_lock", "SELECT pg_advisory_xact_lock(7410025)", 0 };
 static const struct db_stmt set = {
     "pause_set",
     "WITH hit AS (UPDATE server_pause p SET"

@@ -136,7 +136,7 @@ static const struct db_stmt mark_lock_runs = {
 };
 /* A pause that committed before is seen by the statement after, one that comes later waits. */
 static const struct db_stmt mark_lock_pause = { "mark_lock_pause",
-                                                "SELECT pg_advisory_xact_lock_shared(7410003)", 0 };
+                                                "SELECT pg_advisory_xact_lock_shared(7410025)", 0 };
 static const struct db_stmt mark_lock_fuse = { "mark_lock_fuse",
                                                "SELECT pg_advisory_xact_lock(7410002)", 0 };
 #define FUSE_SPENT(condition)                                                         \
