@@ -278,6 +278,8 @@ void api_version(struct call *c);
 void api_metrics(struct call *c);
 void api_openapi_yaml(struct call *c);
 void api_openapi_json(struct call *c);
+void api_docs(struct call *c);
+void api_docs_style(struct call *c);
 void api_root(struct call *c);
 
 #endif

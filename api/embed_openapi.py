@@ -1,9 +1,12 @@
 #!/usr/bin/python3
-"""Writes openapi.yaml, as it is and as JSON, into a C file: embed_openapi.py openapi.yaml out.c"""
+"""Writes openapi.yaml, as it is, as JSON and as a page, into a C file: embed_openapi.py openapi.yaml out.c"""
 import json
+import pathlib
 import sys
 
 import yaml
+
+import openapi_page
 
 
 def literal(name, data):
@@ -23,6 +26,9 @@ def main():
         f.write("/* Written from openapi.yaml by api/embed_openapi.py. */\n#include \"openapi.h\"\n\n")
         f.write(literal("openapi_yaml", text).replace("0x", "(char) 0x"))
         f.write(literal("openapi_json", as_json).replace("0x", "(char) 0x"))
+        f.write(literal("openapi_page", openapi_page.render(document).encode()).replace("0x", "(char) 0x"))
+        style = (pathlib.Path(__file__).parent / "docs.css").read_bytes()
+        f.write(literal("openapi_style", style).replace("0x", "(char) 0x"))
 
 
 main()

@@ -7,7 +7,8 @@
 
 #include <stddef.h>
 
-extern const char openapi_yaml[], openapi_json[];
-extern const size_t openapi_yaml_length, openapi_json_length;
+extern const char openapi_yaml[], openapi_json[], openapi_page[], openapi_style[];
+extern const size_t openapi_yaml_length, openapi_json_length, openapi_page_length,
+    openapi_style_length;
 
 #endif

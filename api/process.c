@@ -51,13 +51,25 @@ void api_openapi_json(struct call *c)
     http_respond(c->rq, 200, "application/json", openapi_json, openapi_json_length);
 }
 
+void api_docs(struct call *c)
+{
+    http_set_header(c->rq, "Cache-Control", "no-cache");
+    http_respond(c->rq, 200, "text/html; charset=utf-8", openapi_page, openapi_page_length);
+}
+
+void api_docs_style(struct call *c)
+{
+    http_set_header(c->rq, "Cache-Control", "no-cache");
+    http_respond(c->rq, 200, "text/css; charset=utf-8", openapi_style, openapi_style_length);
+}
+
 void api_root(struct call *c)
 {
     AUTO_JSON json_t *answer =
-        json_pack("{s:s, s:s, s:b, s:{s:s, s:s, s:s, s:s, s:s}}", "name", "steward", "version",
+        json_pack("{s:s, s:s, s:b, s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "name", "steward", "version",
                   c->api->options.version, "simulated", c->api->options.is_simulated, "links",
-                  "configs", "/configs", "runs", "/runs", "events", "/events", "openapi",
-                  "/openapi.yaml", "ready", "/readyz");
+                  "configs", "/configs", "runs", "/runs", "events", "/events", "docs", "/docs",
+                  "openapi", "/openapi.yaml", "ready", "/readyz");
 
     answer_json(c, 200, answer);
 }

@@ -103,6 +103,10 @@ const struct api_route api_routes[] = {
       BODY_NONE, ROUTE_DATALESS, { NULL } },
     { "GET",    "/openapi.json",                  "openapiJson",            SCOPE_OPEN,    api_openapi_json,
       BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/docs",                          "docs",                   SCOPE_OPEN,    api_docs,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
+    { "GET",    "/docs/style.css",                "docsStyle",              SCOPE_OPEN,    api_docs_style,
+      BODY_NONE, ROUTE_DATALESS, { NULL } },
     { "GET",    "/",                              "root",                   SCOPE_OPEN,    api_root,
       BODY_NONE, ROUTE_DATALESS, { NULL } },
 };

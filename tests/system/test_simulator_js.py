@@ -22,13 +22,13 @@ def node():
     return path
 
 
-def install():
+def install(folder=FOLDER):
     """Packages as in package-lock.json; no network is no failure of ours."""
-    if (FOLDER / "node_modules" / ".package-lock.json").exists():
+    if (folder / "node_modules" / ".package-lock.json").exists():
         return
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER, capture_output=True, text=True,
+    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True,
                           timeout=300)
     if done.returncode:
         pytest.skip(f"npm ci failed: {done.stderr.strip().splitlines()[-1:]}")
