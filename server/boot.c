@@ -246,6 +246,10 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .poll_max_ms = o->poll_max_ms,
                                       .call_spacing_ms = o->call_spacing_ms,
                                       .is_simulated = o->is_local,
+                                      .outbound = b->outbound,
+                                      .secrets = b->secrets,
+                                      .delivery_timeout_ms = o->delivery_timeout_ms,
+                                      .delivery_time_scale = o->delivery_time_scale,
                                       .on_events = b->on_numbered,
                                       .user = b->user };
 

@@ -34,6 +34,8 @@ struct server {
     uv_signal_t on_term, on_int, on_hup;
     uv_timer_t drain;
     struct mailbox mailbox;
+    struct secret_box *secrets;
+    struct outbound_rules *outbound;
     struct api *api;
     struct http_server *http;
     struct db *db;
@@ -73,6 +75,8 @@ static size_t host_counters(void *user, struct api_counter *out, size_t n)
         { "engine_fence_losses_total", "Steps taken over by somebody else.", stats.fence_losses },
         { "engine_fires_total", "Schedules fired.", stats.fires },
         { "engine_events_total", "Events numbered.", stats.events },
+        { "engine_deliveries_total", "Attempts at deliveries that were written down.",
+          stats.deliveries },
     };
     if (n > ARRAY_LEN(all))
         n = ARRAY_LEN(all);
@@ -290,6 +294,21 @@ static void set_limits(void)
     (void) setrlimit(RLIMIT_CORE, &none);
 }
 
+/* What webhooks need: the keys of their secrets, and where they may go. */
+static enum err_code open_outbound(struct server *s, struct err *e)
+{
+    const struct outbound_options options = { .allow = s->options.webhook_allow.items,
+                                              .n_allow = s->options.webhook_allow.count,
+                                              .allows_http = s->options.allows_http_webhooks,
+                                              .ca_bundle = s->options.webhook_ca_bundle };
+    AUTO_FREE char *path = s->options.secret_key_file
+                               ? xstrdup(s->options.secret_key_file)
+                               : xasprintf("%s/secrets.key", s->data_dir.path);
+
+    TRY(secret_box_open(path, &s->secrets, e));
+    return outbound_rules_new(&options, &s->outbound, e);
+}
+
 static enum err_code build(struct server *s, struct err *e)
 {
     const struct api_options api = { .loop = &s->loop,
@@ -301,6 +320,7 @@ static enum err_code build(struct server *s, struct err *e)
                                      .in_flight_limit = (size_t) s->options.in_flight };
 
     TRY(data_dir_open(s->options.data_dir, &s->data_dir, e));
+    TRY(open_outbound(s, e));
     if (mailbox_init(&s->mailbox, &s->loop))
         return err_set(e, ERR_INTERNAL, "The loop could not be set up.");
     s->has_mailbox = true;
@@ -311,6 +331,8 @@ static enum err_code build(struct server *s, struct err *e)
     s->boot = (struct boot){ .options = &s->options,
                              .data_dir = &s->data_dir,
                              .mailbox = &s->mailbox,
+                             .outbound = s->outbound,
+                             .secrets = s->secrets,
                              .on_event = on_boot,
                              .on_numbered = on_numbered,
                              .user = s };
@@ -366,6 +388,8 @@ static void take_down(struct server *s)
         data_dir_remove(&s->data_dir, "simulator.url");
     }
     data_dir_close(&s->data_dir);
+    outbound_rules_free(s->outbound);
+    secret_box_close(s->secrets);
 }
 
 static int serve(struct server *s)

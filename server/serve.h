@@ -16,6 +16,8 @@
 #include "steward/engine.h"
 #include "steward/err.h"
 #include "steward/mailbox.h"
+#include "steward/outbound.h"
+#include "steward/secret_box.h"
 
 /* Exit codes of the program. */
 enum { EXIT_GOOD = 0, EXIT_TROUBLE = 1, EXIT_USAGE = 2, EXIT_LOCKED = 3, EXIT_NEWER = 4 };
@@ -34,6 +36,10 @@ struct serve_options {
     int64_t observe_every_ms;
     int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
     int64_t in_flight;
+    struct conf_list webhook_allow;
+    bool allows_http_webhooks;
+    char *webhook_ca_bundle, *secret_key_file;
+    int64_t delivery_timeout_ms, delivery_time_scale;
 };
 extern const struct conf_program serve_program;
 /* Checks what the table can not, and fills what depends on other options. */
@@ -82,6 +88,8 @@ struct boot {
     const struct serve_options *options;
     const struct data_dir *data_dir;
     struct mailbox *mailbox;
+    const struct outbound_rules *outbound;
+    struct secret_box *secrets;
     void (*on_event)(struct boot *b); /* on the loop thread, after each milestone and at the end */
     void (*on_numbered)(void *user);  /* for the engine: on its publisher thread */
     void *user;

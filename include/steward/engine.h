@@ -15,6 +15,8 @@
 #include "steward/plan.h"
 
 struct engine;
+struct outbound_rules;
+struct secret_box;
 struct engine_options {
     const char *database_url;
     struct aws_session *aws;
@@ -26,6 +28,11 @@ struct engine_options {
     int64_t poll_min_ms, poll_max_ms; /* bounds of the polling of AWS; 0: by kind */
     int64_t call_spacing_ms;          /* between reads of one account; 0: none (simulator) */
     bool is_simulated;
+    /* Webhooks; NULL: none are sent. Shared with the API. */
+    const struct outbound_rules *outbound;
+    struct secret_box *secrets;
+    int64_t delivery_timeout_ms; /* 15 s */
+    int64_t delivery_time_scale; /* 1; tests: waits between attempts are so much shorter */
     /* Called on the publisher thread after events were numbered; the loop side passes it on by its
      * mailbox. */
     void (*on_events)(void *user);
@@ -41,7 +48,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms);
 /* Counters for /metrics, monotonic since the start. */
 struct engine_stats {
     uint64_t claims, aws_calls, aws_refused, aws_unknown, checkpoints, steps_finished, fence_losses,
-        fires, events;
+        fires, events, deliveries;
 };
 void engine_get_stats(const struct engine *engine, struct engine_stats *out);
 

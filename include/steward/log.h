@@ -25,6 +25,9 @@ void log_event(enum log_level level, const char *mod, const char *event, const c
 void log_error(const char *mod, const char *event, const struct err *e);
 /* Quoted and escaped for a logfmt value; valid until the 4th next call of this thread. */
 const char *log_quote(const char *text);
+/* Blots out what looks like a secret, in place: the log's own rule, for other texts that are kept.
+ */
+void log_redact(char *text);
 /* "debug", "info", "warn", "error"; false when unknown. */
 bool log_level_parse(const char *name, enum log_level *out);
 

@@ -74,7 +74,7 @@ const char *log_quote(const char *text)
 
 /* What looks like a secret, whoever logged it: everything after the prefix up to a delimiter
  * becomes "…". */
-static void redact(char *line)
+void log_redact(char *line)
 {
     static const char *const prefixes[] = {
         "AKIA", "ASIA", "stw_", "whsec_", "X-Amz-Signature=", "Authorization: ", "password="
@@ -141,7 +141,7 @@ static void sink(enum log_level level, const char *mod, const char *event, const
         buf_printf(&line, "ts=%s level=%s mod=%s event=%s%s%s", now, level_names[level], mod, event,
                    *fields ? " " : "", fields);
     }
-    redact(line.data);
+    log_redact(line.data);
     for (char *p = line.data; *p; p++)
         if ((unsigned char) *p < 0x20)
             *p = ' ';

@@ -13,6 +13,7 @@
 
 #include "steward/clock.h"
 #include "steward/log.h"
+#include "outbox.h"
 #include "work.h"
 
 struct sleeper {
@@ -27,6 +28,7 @@ struct engine {
     int n_workers;
     uv_thread_t threads[2]; /* scheduler, publisher */
     struct sleeper sleepers[2];
+    struct outbox *outbox;
     _Atomic bool is_stopping, are_workers_gone, wants_admission;
     _Atomic int64_t stop_deadline_ms;
     _Atomic uint64_t stats[sizeof(struct engine_stats) / sizeof(uint64_t)];
@@ -121,6 +123,12 @@ void engine_wake(struct engine *engine)
     wake_workers(engine);
     wake_sleeper(&engine->sleepers[0]);
     wake_sleeper(&engine->sleepers[1]);
+    outbox_wake(engine->outbox);
+}
+
+void engine_wake_outbox(struct engine *engine)
+{
+    outbox_wake(engine->outbox);
 }
 
 static void run_worker(void *arg)
@@ -175,6 +183,7 @@ enum err_code engine_start(const struct engine_options *options, struct engine *
     }
     for (int i = 0; i < engine->n_workers; i++)
         open_worker(engine, &engine->workers[i], i);
+    TRY(outbox_start(engine, &engine->outbox, e));
     TRY(start_threads(engine, e)); /* fatal for the caller, who exits */
     *out = engine;
     return OK;
@@ -189,6 +198,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms)
     wake_workers(engine);
     wake_sleeper(&engine->sleepers[0]);
     wake_sleeper(&engine->sleepers[1]);
+    outbox_wake(engine->outbox);
     for (int i = 0; i < engine->n_workers; i++) {
         uv_thread_join(&engine->workers[i].thread);
         worker_close(&engine->workers[i]);
@@ -197,6 +207,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms)
     wake_sleeper(&engine->sleepers[1]);
     for (int i = 0; i < 2; i++)
         uv_thread_join(&engine->threads[i]);
+    outbox_stop(engine->outbox);
     for (int i = 0; i < 2; i++) {
         uv_mutex_destroy(&engine->sleepers[i].lock);
         uv_cond_destroy(&engine->sleepers[i].cond);

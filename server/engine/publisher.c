@@ -22,6 +22,7 @@ static enum err_code number_all(struct engine *engine, struct db_conn *db, struc
         if (count == 0)
             break;
         ENGINE_COUNT(engine, events, count);
+        engine_wake_outbox(engine);
         if (o->on_events)
             o->on_events(o->user);
     } while (count > 0);

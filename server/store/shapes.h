@@ -106,6 +106,11 @@
     " 'sequence', ev.seq::text, 'config', ev.config, 'runid', ev.run_id, 'stepid', ev.step_id," \
     " 'data', ev.data))"
 
+/* Of an event at an endpoint: always the same, and ordered by the event's time. */
+#define SQL_DELIVERY_ID(event, endpoint)                                                           \
+    "'dlv_' || substr(" event ", 5, 10) || upper(substr(md5(" endpoint " || ' ' || " event \
+    "), 1, 16))"
+
 /* A token t, without its secret. */
 #define SQL_TOKEN                                                                                  \
     "json_strip_nulls(json_build_object('id', t.id, 'name', t.name, 'scopes', t.scopes," \
