@@ -3,7 +3,8 @@
  *
  * Compiled in with -DSTEWARD_FAILPOINTS only; the release binary has none. STEWARD_FAILPOINTS in
  * the environment arms them: "eng.mark_after_commit=kill9@3;lease.before_renew=sleep(2000)" (kill9,
- * stop, abort, exit(N), sleep(MS); @N: at the Nth hit).
+ * stop, abort, exit(N), sleep(MS), cut: every connection of the process breaks; @N: at the Nth
+ * hit).
  */
 #ifndef STEWARD_FAILPOINT_H
 #define STEWARD_FAILPOINT_H

@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define ARMED_MAX 16
+#define FDS_MAX   4096 /* of a test server: far above what it opens */
 
 static struct {
     char name[64], action[32];
@@ -59,6 +61,19 @@ static void arm(void)
     }
 }
 
+/* Cuts every connection of this process, as a failing network does, and goes on. */
+static void cut_connections(void)
+{
+    struct sockaddr_storage peer;
+
+    for (int fd = 0; fd < FDS_MAX; fd++) {
+        socklen_t n = sizeof peer;
+
+        if (getpeername(fd, (struct sockaddr *) &peer, &n) == 0)
+            (void) shutdown(fd, SHUT_RDWR);
+    }
+}
+
 static void act(const char *action)
 {
     static const char note[] = "level=warn mod=base event=failpoint_hit\n";
@@ -70,6 +85,8 @@ static void act(const char *action)
         (void) kill(getpid(), SIGSTOP);
     else if (strcmp(action, "abort") == 0)
         abort();
+    else if (strcmp(action, "cut") == 0)
+        cut_connections();
     else if (strncmp(action, "exit(", 5) == 0)
         _exit((int) strtol(action + 5, NULL, 10));
     else if (strncmp(action, "sleep(", 6) == 0) {

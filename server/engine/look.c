@@ -12,6 +12,7 @@
 #include "steward/clock.h"
 #include "steward/decide.h"
 #include "steward/json.h"
+#include "steward/log.h"
 #include "steward/str.h"
 #include "work.h"
 
@@ -21,6 +22,7 @@ void look_done(struct look *l)
 {
     json_decref(l->items);
     json_decref(l->tags);
+    json_decref(l->unnamed);
     *l = (struct look){ 0 };
 }
 
@@ -221,9 +223,64 @@ static void remember_baseline(struct work *w)
     }
 }
 
+static void keep_observed(struct work *w, const json_t *resource)
+{
+    json_decref(w->observed);
+    w->observed = json_incref((json_t *) resource);
+}
+
+/* The update that we asked for failed: asking again would fail again. */
+static bool is_update_failed(const struct work *w)
+{
+    const char *member = w->row.kind->update_member;
+    const json_t *update = member ? json_object_get(w->observed, member) : NULL;
+
+    return w->row.step.op == OP_UPDATE && w->row.step.intent == INTENT_SAVED &&
+           str_eq(json_text(update, "status"), "CREATE FAILED");
+}
+
+static enum look_result judged(struct worker *k, struct work *w, enum seen *seen)
+{
+    ownership_judge(k, w);
+    *seen = decide_seen(w->row.kind, w->observed, w->differences);
+    /* Somebody else's finished job or version makes ours unnecessary. */
+    if (*seen == SEEN_MATCHES && w->look.is_foreign && w->row.kind->is_per_run)
+        *seen = SEEN_CURRENT;
+    if ((*seen == SEEN_FAILED || *seen == SEEN_STOPPED) && w->look.is_foreign &&
+        w->row.kind->is_per_run)
+        *seen = SEEN_STALE;
+    if (*seen == SEEN_DIFFERS && is_update_failed(w))
+        *seen = SEEN_FAILED;
+    /* A filter of ours is replaced under its name; the service has no update for it. */
+    if (*seen == SEEN_CONFLICT && w->row.kind->id == KIND_FILTER && !*w->look.conflict)
+        *seen = w->look.is_owner || w->row.verb == VERB_OBSERVE ? SEEN_REPLACEABLE : SEEN_CONFLICT;
+    if (*w->look.conflict && *seen != SEEN_DELETING)
+        *seen = SEEN_CONFLICT;
+    return LOOK_SEEN;
+}
+
+/* Older endpoints drop the names of versions. A version that came after the baseline without any
+ * name, once no call of ours can land any more, is what our uncertain create made (or a training
+ * somebody else paid for, which is as current): buying another would be the worse mistake. */
+static bool take_unnamed(struct worker *k, struct work *w)
+{
+    const struct step *step = &w->row.step;
+
+    if (!w->look.unnamed ||
+        clock_mono_ms() + k->db_offset_ms < step->last_mark_ms + step->quiescence_ms)
+        return false;
+    w->look.is_own_name = true;
+    keep_observed(w, w->look.unnamed);
+    str_copy(w->look.arn, sizeof w->look.arn,
+             json_text_or(w->look.unnamed, w->row.kind->arn_member, ""));
+    log_event(LOG_WARN, "engine", "unnamed_version_taken", "step=%s arn=%s candidates=%d",
+              w->row.id, w->look.arn, w->look.n_unnamed);
+    return true;
+}
+
 /* After an uncertain CreateSolutionVersion: versions newer than the baseline that are nobody's
  * known, one by one. */
-static enum look_result identify_next(struct work *w, enum seen *seen)
+static enum look_result identify_next(struct worker *k, struct work *w, enum seen *seen)
 {
     struct look *l = &w->look;
 
@@ -240,6 +297,8 @@ static enum look_result identify_next(struct work *w, enum seen *seen)
         start_call(w, w->row.kind->describe_op, json_pack("{s:s}", w->row.kind->arn_member, arn));
         return LOOK_CALL;
     }
+    if (take_unnamed(k, w))
+        return judged(k, w, seen);
     *seen = SEEN_ABSENT;
     return LOOK_SEEN;
 }
@@ -321,47 +380,11 @@ static enum look_result after_list(struct worker *k, struct work *w, enum seen *
         return LOOK_SEEN;
     }
     if (w->row.step.intent == INTENT_MAYBE_SENT)
-        return identify_next(w, seen);
+        return identify_next(k, w, seen);
     return choose_current(k, w, seen);
 }
 
 /* ---- descriptions ---- */
-
-static void keep_observed(struct work *w, const json_t *resource)
-{
-    json_decref(w->observed);
-    w->observed = json_incref((json_t *) resource);
-}
-
-/* The update that we asked for failed: asking again would fail again. */
-static bool is_update_failed(const struct work *w)
-{
-    const char *member = w->row.kind->update_member;
-    const json_t *update = member ? json_object_get(w->observed, member) : NULL;
-
-    return w->row.step.op == OP_UPDATE && w->row.step.intent == INTENT_SAVED &&
-           str_eq(json_text(update, "status"), "CREATE FAILED");
-}
-
-static enum look_result judged(struct worker *k, struct work *w, enum seen *seen)
-{
-    ownership_judge(k, w);
-    *seen = decide_seen(w->row.kind, w->observed, w->differences);
-    /* Somebody else's finished job or version makes ours unnecessary. */
-    if (*seen == SEEN_MATCHES && w->look.is_foreign && w->row.kind->is_per_run)
-        *seen = SEEN_CURRENT;
-    if ((*seen == SEEN_FAILED || *seen == SEEN_STOPPED) && w->look.is_foreign &&
-        w->row.kind->is_per_run)
-        *seen = SEEN_STALE;
-    if (*seen == SEEN_DIFFERS && is_update_failed(w))
-        *seen = SEEN_FAILED;
-    /* A filter of ours is replaced under its name; the service has no update for it. */
-    if (*seen == SEEN_CONFLICT && w->row.kind->id == KIND_FILTER && !*w->look.conflict)
-        *seen = w->look.is_owner || w->row.verb == VERB_OBSERVE ? SEEN_REPLACEABLE : SEEN_CONFLICT;
-    if (*w->look.conflict && *seen != SEEN_DELETING)
-        *seen = SEEN_CONFLICT;
-    return LOOK_SEEN;
-}
 
 static enum look_result ask_tags(struct worker *k, struct work *w, enum seen *seen)
 {
@@ -485,8 +508,15 @@ static enum look_result after_identify(struct worker *k, struct work *w, enum se
         keep_observed(w, resource);
         return judged(k, w, seen);
     }
+    if (resource && !json_text(resource, "name") &&
+        str_eq(json_text(resource, "trainingMode"),
+               json_text_or(w->row.request, "trainingMode", "FULL"))) {
+        json_decref(w->look.unnamed); /* newest first: the oldest stays */
+        w->look.unnamed = json_incref((json_t *) resource);
+        w->look.n_unnamed++;
+    }
     w->look.candidate++;
-    return identify_next(w, seen);
+    return identify_next(k, w, seen);
 }
 
 /* Metrics are read once a version is ACTIVE; a version without any (UPDATE) is fine. */

@@ -38,7 +38,9 @@ struct look {
     json_t *items;    /* collected summaries */
     char token[1600]; /* of the page asked for last */
     int pages;
-    size_t candidate;    /* index of the version being identified */
+    size_t candidate; /* index of the version being identified */
+    json_t *unnamed;  /* oldest new version without a name; owned */
+    int n_unnamed;
     char location[1200]; /* s3:// address of the data found */
     int64_t data_ms;     /* newest data, AWS time; 0: none */
     bool is_own_name;    /* describing what carries our generated name */
