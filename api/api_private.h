@@ -76,6 +76,7 @@ struct call {
     struct route_match match;
     struct principal who;
     bool is_dry_run;
+    bool is_prune;               /* ?prune=true: delete what left the file */
     const char *idempotency_key; /* NULL: none */
     char body_sha256[HEX_SHA256];
     const struct db_reply *reply; /* of the phase before; valid in this phase only */

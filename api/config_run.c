@@ -47,6 +47,8 @@ static void answer_dry_run(struct call *c, const struct config_run *s)
         json_pack("{s:b, s:s, s:s, s:s, s:O}", "dryRun", true, "config", s->config, "configVersion",
                   s->version, "kind", run_kind_name(s->kind), "steps", steps);
 
+    if (s->kind == RUN_KIND_DESTROY)
+        config_destroy_lines(&s->plan, answer);
     answer_json(c, 200, answer);
 }
 
@@ -70,7 +72,7 @@ void config_run_write(struct call *c)
     struct db_op ops[CALL_OPS_MAX];
     size_t n = 0;
 
-    if (!make_plan(c, s))
+    if (!make_plan(c, s) || (s->adjust && !s->adjust(c, s)))
         return;
     if (c->is_dry_run) {
         answer_dry_run(c, s);

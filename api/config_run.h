@@ -16,8 +16,10 @@ struct config_run {
     struct parameter_file file;
     struct plan plan;
     struct run_new run;
-    phase_fn loaded;       /* after the config was read; goes on with config_run_write */
-    struct db_op extra[4]; /* statements that go along */
+    phase_fn loaded; /* after the config was read; goes on with config_run_write */
+    bool (*adjust)(struct call *c, struct config_run *s); /* what else the plan holds; NULL:
+                                                             nothing. False: it has answered */
+    struct db_op extra[4];                                /* statements that go along */
     size_t n_extra;
 };
 
@@ -25,6 +27,8 @@ struct config_run {
 struct config_run *config_run_new(struct call *c, enum run_kind kind);
 /* Reads the config of the path; then loaded. */
 void config_run_begin(struct call *c);
+/* Adds the lines of a destruction's plan to an answer (config_destroy.c). */
+void config_destroy_lines(const struct plan *plan, json_t *answer);
 /* Plans and writes the run, or answers what it would do. */
 void config_run_write(struct call *c);
 

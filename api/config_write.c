@@ -11,11 +11,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "config_left.h"
 #include "steward/configs_store.h"
 #include "steward/run_store.h"
 
 /* Ops of the first read. */
-enum { READ_CURRENT, READ_FOREIGN, READ_OWNED, READ_NOW, READ_COUNT };
+enum { READ_CURRENT, READ_FOREIGN, READ_OWNED, READ_NOW, READ_LEFT, READ_COUNT };
 
 void config_change_reset(struct config_change *w)
 {
@@ -76,9 +77,10 @@ static void list_resources(struct call *c, struct config_change *w)
     for (size_t i = 0; i < w->file.n_components; i++) {
         const struct component *x = &w->file.components[i];
 
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:O}", "key", x->key, "kind",
-                                              kinds[x->kind].name, "name", x->name, "desired",
-                                              x->service));
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:s, s:s, s:O, s:b}", "key", x->key, "kind",
+                                        kinds[x->kind].name, "name", x->name, "desired", x->service,
+                                        "is_protected", (int) x->is_destroy_prevented));
         keys[n++] = x->key;
     }
     text = json_compact(rows);
@@ -152,7 +154,8 @@ static void settle_version(struct call *c, struct config_change *w)
     w->old_version = version ? arena_strdup(c->arena, version) : NULL;
     w->is_same = version && str_eq(rows_text(c->reply, READ_CURRENT, 0, 1), w->sha256);
     w->version = w->is_same ? number : number + 1;
-    is_settled = w->is_same && str_eq(rows_text(c->reply, READ_CURRENT, 0, 2), "synced") &&
+    is_settled = w->is_same && !(c->is_prune && rows_count(c->reply, READ_LEFT)) &&
+                 str_eq(rows_text(c->reply, READ_CURRENT, 0, 2), "synced") &&
                  str_eq(rows_text(c->reply, READ_CURRENT, 0, 3), "succeeded");
     w->has_run = !is_settled && !w->is_import;
 }
@@ -235,6 +238,30 @@ static void answer_dry_run(struct call *c, const struct config_change *w)
     answer_json(c, 200, answer);
 }
 
+static bool make_plan(struct call *c, struct config_change *w)
+{
+    struct err e;
+
+    plan_done(&w->plan);
+    if (!plan_build(&w->file, c->api->settings, RUN_KIND_APPLY, NULL, &w->plan, &e))
+        return true;
+    answer_field(c, "", "cannot-plan", e.message);
+    return false;
+}
+
+/* What left the file: deleted by this run, or warned of. The plan is made anew, because a busy
+ * config is read again. */
+static bool plan_leftovers(struct call *c, struct config_change *w)
+{
+    if (!c->is_prune) {
+        json_decref(w->warnings);
+        w->warnings = findings_to_json(&w->file.warnings);
+        config_left_warn(c, READ_LEFT, w->warnings);
+        return true;
+    }
+    return make_plan(c, w) && config_left_plan(c, READ_LEFT, &w->plan, LEFTOVER_DELETE);
+}
+
 static void current_read(struct call *c)
 {
     struct config_change *w = c->state;
@@ -256,6 +283,8 @@ static void current_read(struct call *c)
         return;
     }
     settle_version(c, w);
+    if (!plan_leftovers(c, w))
+        return;
     config_schedule_rows(c, w, READ_OWNED, rows_int(c->reply, READ_NOW, 0, 0, 0));
     if (c->is_dry_run) {
         answer_dry_run(c, w);
@@ -286,17 +315,14 @@ static void read_current(struct call *c)
     configs_store_foreign(w->file.name, w->resources, &ops[READ_FOREIGN]);
     schedules_store_owned(w->file.name, &ops[READ_OWNED]);
     configs_store_now(&ops[READ_NOW]);
+    config_left_read(c, &w->file, &ops[READ_LEFT]);
     call_read(c, ops, READ_COUNT, current_read);
 }
 
 void config_change_begin(struct call *c, struct config_change *w)
 {
-    struct err e;
-
-    if (plan_build(&w->file, c->api->settings, RUN_KIND_APPLY, NULL, &w->plan, &e)) {
-        answer_field(c, "", "cannot-plan", e.message);
+    if (!make_plan(c, w))
         return;
-    }
     w->warnings = findings_to_json(&w->file.warnings);
     list_resources(c, w);
     call_begin_write(c, read_current);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api_private.h"
+#include "config_left.h"
 #include "config_write.h"
 #include "steward/clock.h"
 #include "steward/configs_store.h"
@@ -146,6 +147,23 @@ static void begin_run(struct call *c)
                                      .next = look });
 }
 
+static void left_read(struct call *c)
+{
+    struct plan_call *p = c->state;
+
+    if (config_left_plan(c, 0, &p->plan, c->is_prune ? LEFTOVER_PRUNE : LEFTOVER_KEEP))
+        begin_run(c);
+}
+
+static void read_left(struct call *c)
+{
+    const struct plan_call *p = c->state;
+    struct db_op op;
+
+    config_left_read(c, &p->file, &op);
+    call_read(c, &op, 1, left_read);
+}
+
 static void plan_file(struct call *c)
 {
     struct plan_call *p = c->state;
@@ -155,7 +173,7 @@ static void plan_file(struct call *c)
     if (plan_build(&p->file, c->api->settings, RUN_KIND_OBSERVE, NULL, &p->plan, &e))
         answer_field(c, "", "cannot-plan", e.message);
     else
-        begin_run(c);
+        read_left(c);
 }
 
 static struct plan_call *plan_call_new(struct call *c)

@@ -96,7 +96,7 @@ bool query_check(struct call *c)
             return false;
         }
     }
-    return check_flag(c, "pretty", &is_pretty) &&
+    return check_flag(c, "pretty", &is_pretty) && check_flag(c, "prune", &c->is_prune) &&
            (!is_mutating(c) || check_flag(c, "dryRun", &c->is_dry_run));
 }
 

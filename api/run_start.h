@@ -13,7 +13,7 @@ struct run_start {
     struct plan plan;
     enum run_kind kind;
     json_t *options; /* owned */
-    const char *config;
+    const char *config, *version;
     const char *schedule_id; /* NULL: none */
     struct run_new run;
 };

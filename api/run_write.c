@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api_private.h"
+#include "config_left.h"
 #include "config_write.h"
 #include "run_start.h"
 #include "steward/configs_store.h"
@@ -24,6 +25,7 @@ static const struct body_member run_members[] = {
     { .name = "import", .type = JSON_STRING },
     { .name = "batch", .type = JSON_TRUE },
     { .name = "force", .type = JSON_TRUE },
+    { .name = "prune", .type = JSON_TRUE },
 };
 
 static void start_done(void *state)
@@ -105,6 +107,8 @@ static bool take_body(struct call *c, struct run_start *s)
     if (!run_kind_find(json_text(c->body, "kind"), &s->kind))
         findings_add(&f, "/kind", "bad-value", "There is no run kind \"%.40s\".",
                      json_text(c->body, "kind"));
+    else if (json_bool_or(c->body, "prune", false) && s->kind != RUN_KIND_APPLY)
+        findings_add(&f, "/prune", "bad-value", "Only a run of the kind \"apply\" can prune.");
     else if (!run_kind_is_supported(s->kind))
         findings_add(&f, "/kind", "not-supported",
                      "This release can not start runs of the kind \"%s\" yet.",
@@ -115,7 +119,8 @@ static bool take_body(struct call *c, struct run_start *s)
 /* What deletes is a change of the desired state, not the operation of it. */
 static bool may_start(struct call *c, enum run_kind kind)
 {
-    bool is_deleting = kind == RUN_KIND_DESTROY || kind == RUN_KIND_DELETE_DATA;
+    bool is_deleting = kind == RUN_KIND_DESTROY || kind == RUN_KIND_DELETE_DATA ||
+                       json_bool_or(c->body, "prune", false);
 
     if (!is_deleting || c->who.scopes >> SCOPE_APPLY & 1)
         return true;
@@ -177,29 +182,18 @@ static bool plan_stored(struct call *c, struct run_start *s)
     return false;
 }
 
-/* The row is (version, sha256, sync, state of the newest apply, document); then the pause. */
-static void config_read(struct call *c)
+static void start_planned(struct call *c)
 {
     struct run_start *s = c->state;
     struct db_op ops[CALL_OPS_MAX];
-    const char *version = rows_text(c->reply, 0, 0, 0);
     size_t n = 0;
 
-    if (!version) {
-        answer_field(c, "/config", "not-found",
-                     arena_printf(c->arena, "There is no config \"%s\"; GET /configs lists them.",
-                                  s->config));
-        return;
-    }
-    if ((run_kind_buys(s->kind) && answer_if_paused(c, 1)) || !plan_stored(c, s))
-        return;
-    version = arena_strdup(c->arena, version);
     if (c->is_dry_run) {
-        answer_dry_run(c, s, version);
+        answer_dry_run(c, s, s->version);
         return;
     }
     s->run = (struct run_new){ .config = s->config,
-                               .config_version = rows_int(c->reply, 0, 0, 0, 0),
+                               .config_version = strtoll(s->version, NULL, 10),
                                .kind = s->kind,
                                .trigger = "api",
                                .schedule_id = s->schedule_id,
@@ -207,7 +201,7 @@ static void config_read(struct call *c)
                                .created_by = c->who.token_id,
                                .options = s->options };
     id_new("run", s->run.id);
-    configs_store_fence(s->config, version, &ops[n++]);
+    configs_store_fence(s->config, s->version, &ops[n++]);
     n += run_store_insert(c->arena, &s->run, &s->plan, ops + n);
     runs_store_answer(s->run.id, &ops[n++]);
     call_write(
@@ -217,6 +211,38 @@ static void config_read(struct call *c)
                               .detail = arena_printf(c->arena, "{\"run\":\"%s\",\"kind\":\"%s\"}",
                                                      s->run.id, run_kind_name(s->kind)),
                               .next = written });
+}
+
+static void left_read(struct call *c)
+{
+    struct run_start *s = c->state;
+
+    if (config_left_plan(c, 0, &s->plan, LEFTOVER_DELETE))
+        start_planned(c);
+}
+
+/* The row is (version, sha256, sync, state of the newest apply, document); then the pause. */
+static void config_read(struct call *c)
+{
+    struct run_start *s = c->state;
+    const char *version = rows_text(c->reply, 0, 0, 0);
+    struct db_op op;
+
+    if (!version) {
+        answer_field(c, "/config", "not-found",
+                     arena_printf(c->arena, "There is no config \"%s\"; GET /configs lists them.",
+                                  s->config));
+        return;
+    }
+    if ((run_kind_buys(s->kind) && answer_if_paused(c, 1)) || !plan_stored(c, s))
+        return;
+    s->version = arena_strdup(c->arena, version);
+    if (s->kind == RUN_KIND_APPLY && json_bool_or(s->options, "prune", false)) {
+        config_left_read(c, &s->file, &op);
+        call_read(c, &op, 1, left_read);
+    } else {
+        start_planned(c);
+    }
 }
 
 void run_start_read(struct call *c)

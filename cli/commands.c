@@ -17,7 +17,7 @@
 struct common {
     struct client_options client;
     char *message, *revision, *config, *kind, *limit, *type;
-    bool wait, json, follow;
+    bool wait, json, follow, prune;
 };
 
 #define TEXT(field, option, word, says)                                              \
@@ -31,6 +31,7 @@ struct common {
     }
 
 static const struct conf_option apply_options[] = {
+    FLAG(prune, "prune", "delete what left the file"),
     CLIENT_OPTIONS(struct common),
     FLAG(wait, "wait", "follow the run until it ends; exit 1 when it fails"),
     TEXT(message, "message", "TEXT", "why, kept with the version"),
@@ -138,9 +139,11 @@ static int follow_run(struct client *c, const json_t *run, const char *config)
 
 static int run_apply(char *const argv[])
 {
-    static const struct usage usage = { "steward apply FILE [--wait]\n\nStores the parameter file "
-                                        "as desired state and starts the run that brings it about.",
-                                        apply_options, ARRAY_LEN(apply_options), 1, 1 };
+    static const struct usage usage = {
+        "steward apply FILE [--wait] [--prune]\n\nStores the parameter file "
+        "as desired state and starts the run that brings it about.",
+        apply_options, ARRAY_LEN(apply_options), 1, 1
+    };
     AUTO_PARSED struct parsed p = { 0 };
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
@@ -156,6 +159,7 @@ static int run_apply(char *const argv[])
     buf_adds(&path, "/configs");
     add_parameter(&path, "message", p.options.message);
     add_parameter(&path, "revision", p.options.revision);
+    add_parameter(&path, "prune", p.options.prune ? "true" : NULL);
     rq.path = path.data;
     if (cli_read_file(p.rest.items[0], &text, &rq.body_n, &e) ||
         client_open(&p.options.client, &c, &e))
@@ -479,7 +483,7 @@ static int run_events(char *const argv[])
 }
 
 const struct cli_command cli_commands[] = {
-    { "apply", "FILE [--wait]", "store a parameter file and bring it about", run_apply },
+    { "apply", "FILE [--wait] [--prune]", "store a parameter file and bring it about", run_apply },
     { "plan", "FILE [--json|--markdown]", "what an apply would do (exit 2: changes)", cli_plan },
     { "import", "GROUP", "make a config of a dataset group that exists", cli_import },
     { "validate", "FILE [--json]", "check a parameter file (offline)", run_validate },

@@ -15,7 +15,7 @@
 
 struct plan_options {
     struct client_options client;
-    bool json, markdown;
+    bool json, markdown, prune;
 };
 
 static const struct conf_option options[] = {
@@ -28,9 +28,13 @@ static const struct conf_option options[] = {
       .type = CONF_FLAG,
       .offset = offsetof(struct plan_options, markdown),
       .help = "print Markdown, for a pull request" },
+    { .name = "prune",
+      .type = CONF_FLAG,
+      .offset = offsetof(struct plan_options, prune),
+      .help = "plan the deletion of what left the file" },
 };
 static const char plan_usage[] =
-    "steward plan FILE [--json|--markdown]\n\nLooks at Amazon Personalize "
+    "steward plan FILE [--json|--markdown] [--prune]\n\nLooks at Amazon Personalize "
     "and says what an apply of "
     "the file would do: exit 0 nothing, 2 changes, 1 error.";
 
@@ -61,7 +65,8 @@ static int ask(const struct plan_options *o, const char *file)
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
     AUTO_FREE char *text = NULL;
-    struct request rq = { .method = "POST", .path = "/configs/plan" };
+    struct request rq = { .method = "POST",
+                          .path = o->prune ? "/configs/plan?prune=true" : "/configs/plan" };
     struct err e;
 
     if (cli_read_file(file, &text, &rq.body_n, &e) || client_open(&o->client, &c, &e))

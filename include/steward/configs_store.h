@@ -45,6 +45,10 @@ void configs_store_now(struct db_op *op);
  * name, desired}]. */
 void configs_store_foreign(const char *name, const char *rows, struct db_op *op);
 
+/* Rows (key, kind, name, is_protected): what the config owns that is none of the keys (a text array
+ * literal) and still lives. */
+void configs_store_left(const char *name, const char *keys, struct db_op *op);
+
 struct config_write {
     const char *name;
     const char *old_version; /* NULL: must not exist yet */
@@ -52,7 +56,7 @@ struct config_write {
         *version; /* the version afterwards; equal to old_version: the document is unchanged */
     const char *document, *effective, *sha256;
     const char *message, *revision, *url, *created_by; /* NULL: none */
-    const char *resources;                             /* [{key, kind, name, desired}] */
+    const char *resources;                             /* [{key, kind, name, desired, is_protected}] */
     const char *resource_keys;                         /* text array literal of the keys */
 };
 #define CONFIGS_STORE_WRITE_OPS 5

@@ -14,6 +14,7 @@
 
 #include "steward/id.h"
 #include "steward/json.h"
+#include "steward/plan_leftover.h"
 #include "steward/str.h"
 
 /* ---- what a run kind takes up ---- */
@@ -399,23 +400,6 @@ static void plan_options(const struct builder *b, const struct component *c, str
         json_object_set_new(s->options, "ignoreFields", json_deep_copy(c->ignore_fields));
 }
 
-/* Which kinds must be gone before a kind can be deleted. */
-static bool is_below(enum kind_id kind, enum kind_id earlier)
-{
-    switch ((int) kind) {
-    case KIND_SOLUTION:
-        return earlier == KIND_CAMPAIGN || earlier == KIND_SOLUTION_VERSION;
-    case KIND_DATASET:
-        return earlier != KIND_SCHEMA && earlier != KIND_DATASET && earlier != KIND_DATASET_GROUP;
-    case KIND_SCHEMA:
-        return earlier == KIND_DATASET;
-    case KIND_DATASET_GROUP:
-        return earlier != KIND_SCHEMA && earlier != KIND_DATASET_GROUP;
-    default:
-        return false;
-    }
-}
-
 /* Taking down: children first. A solution waits for its own campaigns and trainings only. */
 static void plan_destruction(const struct builder *b, const struct component *c,
                              struct plan_step *s)
@@ -423,7 +407,7 @@ static void plan_destruction(const struct builder *b, const struct component *c,
     for (size_t i = 0; i < b->file->n_components; i++) {
         const struct component *other = &b->file->components[i];
 
-        if (b->step_of[i] == SIZE_MAX || !is_below(c->kind, other->kind))
+        if (b->step_of[i] == SIZE_MAX || !plan_is_below(c->kind, other->kind))
             continue;
         if (c->kind == KIND_SOLUTION && !str_eq(solution_of(b->file, other), c->name))
             continue;

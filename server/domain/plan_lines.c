@@ -12,6 +12,7 @@
 #include "steward/json.h"
 #include "steward/kinds.h"
 #include "steward/mem.h"
+#include "steward/plan_leftover.h"
 
 static const struct {
     const char *name, *sign, *words;
@@ -21,6 +22,7 @@ static const struct {
     { "updateInPlace", "~", "to update in place" },
     { "replace", "!", "to replace" },
     { "job", ">", "to run" },
+    { "delete", "-", "to delete" },
     { "blocked", "x", "blocked" },
     { "noop", " ", "unchanged" },
 };
@@ -81,7 +83,14 @@ static void judge_alone(json_t *line, const json_t *step)
     const json_t *o = observation_of(step);
     const struct kind *kind = kind_find(json_text(step, "kind"));
     const char *seen = json_text(o, "seen"), *conflict = json_text(o, "conflict");
+    const char *action, *reason;
 
+    if (seen && json_object_get(o, "leftBehind")) {
+        plan_leftover_judge(o, &action, &reason);
+        set_action(line, action, reason);
+        json_object_set_new(line, "leftBehind", json_true());
+        return;
+    }
     if (!seen) {
         set_action(line, "blocked", json_text_or(step, "reason", "could not be looked at"));
         return;
@@ -242,7 +251,7 @@ void plan_lines_text(const json_t *plan, const char *title, struct buf *out)
 
     buf_printf(out, "Plan of %s:\n", title);
     json_array_foreach (json_object_get(plan, "lines"), i, line) {
-        if (is_action(line, "noop"))
+        if (is_action(line, "noop") && !json_object_get(line, "leftBehind"))
             continue;
         buf_printf(out, "  %s %-14s %-18s %s: %s\n", sign_of(line), json_text(line, "action"),
                    json_text_or(line, "kind", ""), json_text_or(line, "name", ""),

@@ -545,7 +545,7 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
         w->look.is_foreign = row->step.intent != INTENT_SAVED;
         return describe(w, row->arn);
     }
-    if (row->verb == VERB_DELETE && row->known_arn)
+    if ((row->verb == VERB_DELETE || json_object_get(row->options, "leftBehind")) && row->known_arn)
         return describe(w, row->known_arn);
     if (request_has_arn_by_name(row->kind) &&
         (!row->kind->is_per_run || row->step.intent == INTENT_MAYBE_SENT)) {

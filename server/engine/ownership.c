@@ -126,7 +126,7 @@ static void judge_removal(struct work *w, const char *owner, bool is_ours)
         conflict(w, "The %s %s is not in our inventory, so it stays.", title, name);
     else if (str_eq(w->row.known_arn, w->look.arn) && !is_recorded(w))
         conflict(w, "The %s %s was made anew since we saw it, so it stays.", title, name);
-    else if (config && !str_eq(config, w->row.config))
+    else if (config && w->row.config && !str_eq(config, w->row.config))
         conflict(w, "The %s %s belongs to the config %s now, so it stays.", title, name, config);
 }
 
@@ -154,8 +154,9 @@ void ownership_judge(const struct worker *k, struct work *w)
     const char *owner = tag_value(w->look.tags, MARK);
     bool is_ours = str_eq(owner, k->options->settings.deployment_id);
 
-    if (w->row.verb == VERB_DELETE) {
+    if (w->row.verb == VERB_DELETE || json_object_get(w->row.options, "leftBehind")) {
         judge_removal(w, owner, is_ours);
+        return;
     } else if (w->row.verb == VERB_ENSURE || w->row.verb == VERB_OBSERVE) {
         judge_adoption(w, owner, is_ours);
         w->look.is_owner = is_ours || (!w->row.kind->is_taggable && is_recorded(w));

@@ -243,7 +243,7 @@ static json_t *drift_of(const struct work *w)
 {
     json_t *drift;
 
-    if (w->row.kind->is_per_run)
+    if (w->row.kind->is_per_run || json_object_get(w->row.options, "leftBehind"))
         return json_array();
     drift =
         w->differences && w->seen != SEEN_ABSENT ? json_deep_copy(w->differences) : json_array();
@@ -284,6 +284,7 @@ static void report_observation(struct work *w, json_t *item)
     if (w->differences)
         json_object_set(o, "differences", w->differences);
     set_text(o, "conflict", w->look.conflict);
+    set_text(o, "leftBehind", json_text(w->row.options, "leftBehind"));
     set_text(o, "location", w->look.location);
     if (w->row.kind->id == KIND_CAMPAIGN && request_is_promoted_by_hand(&w->row))
         json_object_set_new(o, "promotion", json_string(json_text(w->row.options, "promotion")));

@@ -17,13 +17,17 @@
 /* A plan of a document that is not stored looks too, without a config: its findings stay in its steps. */
 const struct db_stmt cp_observed = {
     "cp_observed",
-    "UPDATE resources r SET drift = x.drift, observed_at = clock_timestamp(),"
+    "WITH x AS (SELECT s.resource_key, n.config, u.drift, u.is_absent"
+    STAMPED(", drift jsonb, is_absent boolean")
+    "  JOIN runs n ON n.id = s.run_id WHERE s.verb = 'observe'),"
+    /* What left the file and is gone is forgotten. */
+    " gone AS (DELETE FROM resources r USING x WHERE r.key = x.resource_key AND r.config = x.config"
+    "  AND r.desired IS NULL AND x.is_absent)"
+    " UPDATE resources r SET drift = x.drift, observed_at = clock_timestamp(),"
     " status = CASE WHEN x.is_absent THEN NULL ELSE r.status END,"
     " observed = CASE WHEN x.is_absent THEN NULL ELSE r.observed END"
-    " FROM (SELECT s.resource_key, n.config, u.drift, u.is_absent"
-    STAMPED(", drift jsonb, is_absent boolean")
-    " JOIN runs n ON n.id = s.run_id WHERE s.verb = 'observe') x"
-    " WHERE r.key = x.resource_key AND r.config = x.config",
+    " FROM x WHERE r.key = x.resource_key AND r.config = x.config"
+    " AND NOT (r.desired IS NULL AND x.is_absent)",
     2
 };
 const struct db_stmt cp_taken_down = {
@@ -66,8 +70,9 @@ const struct db_stmt cp_drift = {
 };
 const struct db_stmt cp_destroyed = {
     "cp_destroyed",
-    "WITH gone AS (DELETE FROM configs c USING runs r WHERE " ENDED
-    "   AND r.kind = 'destroy' AND c.name = r.config RETURNING c.name, r.id, r.options)"
+    "WITH ended AS (SELECT r.id, r.config, r.options FROM runs r WHERE " ENDED " AND r.kind = 'destroy'),"
+    " forgotten AS (DELETE FROM resources q USING ended WHERE q.config = ended.config),"
+    " gone AS (DELETE FROM configs c USING ended r WHERE c.name = r.config RETURNING c.name, r.id, r.options)"
     " INSERT INTO events (id, type, subject, config, run_id, data)"
     " SELECT 'evt_0' || substr(md5(id || 'deleted'), 1, 25), 'config.deleted', 'configs/' || name, name, id,"
     "  jsonb_build_object('resources', options ->> 'resources') FROM gone",

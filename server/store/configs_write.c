@@ -26,16 +26,17 @@ static const struct db_stmt clock_now = {
     "api_clock_now", "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint", 0
 };
 
-/* A schema of equal content may serve several configs: schemas belong to the account, not to a
-   dataset group. */
-#define IS_FOREIGN                                                                            \
-    "r.config IS NOT NULL AND r.config <> $1 AND NOT (r.kind = 'schema'"                      \
-    " AND r.desired IS NOT NULL AND r.desired::jsonb = w.desired::jsonb)"
-#define WANTED "json_to_recordset($2::json) AS w(key text, kind text, name text, desired json)"
+#define WANTED                                                                                 \
+    "json_to_recordset($2::json) AS w(key text, kind text, name text, desired json,"          \
+    " is_protected boolean)"
+/* Made anew for every run: there is nothing of them to keep or to delete. */
+#define PER_RUN                                                                                \
+    "('datasetImportJob', 'solutionVersion', 'batchInferenceJob', 'batchSegmentJob',"         \
+    " 'datasetExportJob', 'dataDeletionJob')"
 static const struct db_stmt resources_foreign = {
     "api_resources_foreign",
-    "SELECT r.key, r.config FROM " WANTED " JOIN resources r ON r.key = w.key WHERE"
-    " " IS_FOREIGN, 2
+    "SELECT r.key, r.config FROM " WANTED " JOIN resources r ON r.key = w.key"
+    " WHERE r.config IS NOT NULL AND r.config <> $1", 2
 };
 
 static const struct db_stmt config_fence = {
@@ -78,13 +79,11 @@ static const struct db_stmt version_insert = {
 static const struct db_stmt resources_want = {
     "api_resources_want",
     "WITH wanted AS (SELECT * FROM " WANTED "),"
-    " put AS (INSERT INTO resources AS r (key, config, kind, name, desired)"
-    " SELECT key, $1, kind, name, desired FROM wanted ORDER BY key"
+    " put AS (INSERT INTO resources AS r (key, config, kind, name, desired, is_protected)"
+    " SELECT key, $1, kind, name, desired, is_protected FROM wanted ORDER BY key"
     " ON CONFLICT (key) DO UPDATE SET desired = excluded.desired, config = coalesce(r.config,"
-    " excluded.config)"
-    " WHERE r.config IS NULL OR r.config = excluded.config OR (r.kind = 'schema' AND r.desired"
-    " IS NOT NULL"
-    " AND r.desired::jsonb = excluded.desired::jsonb) RETURNING 1)"
+    " excluded.config), is_protected = excluded.is_protected"
+    " WHERE r.config IS NULL OR r.config = excluded.config RETURNING 1)"
     " SELECT CASE WHEN (SELECT count(*) FROM put) <> (SELECT count(*) FROM wanted)"
     " THEN api_fence('ST001', 'a resource belongs to another config now') END",
     2
@@ -93,11 +92,16 @@ static const struct db_stmt resources_want = {
    unmanaged. */
 static const struct db_stmt resources_drop = {
     "api_resources_drop",
-    "WITH forgotten AS (DELETE FROM resources WHERE config = $1 AND arn IS NULL AND NOT key ="
-    " ANY ($2::text[]))"
-    " UPDATE resources SET desired = NULL WHERE config = $1 AND arn IS NOT NULL AND NOT key ="
-    " ANY ($2::text[])"
-    " AND desired IS NOT NULL",
+    "WITH forgotten AS (DELETE FROM resources WHERE config = $1"
+    " AND (arn IS NULL OR kind IN " PER_RUN ") AND NOT key = ANY ($2::text[]))"
+    " UPDATE resources SET desired = NULL WHERE config = $1 AND arn IS NOT NULL"
+    " AND kind NOT IN " PER_RUN " AND NOT key = ANY ($2::text[]) AND desired IS NOT NULL",
+    2
+};
+static const struct db_stmt resources_left = {
+    "api_resources_left",
+    "SELECT key, kind, name, is_protected FROM resources WHERE config = $1 AND arn IS NOT NULL"
+    " AND kind NOT IN " PER_RUN " AND NOT key = ANY ($2::text[]) ORDER BY key",
     2
 };
 /* Transaction-local, so that the statement that keeps the answer for an idempotency key finds it.
@@ -127,6 +131,11 @@ void configs_store_now(struct db_op *op)
 void configs_store_foreign(const char *name, const char *rows, struct db_op *op)
 {
     *op = (struct db_op){ .stmt = &resources_foreign, .params = { name, rows } };
+}
+
+void configs_store_left(const char *name, const char *keys, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &resources_left, .params = { name, keys } };
 }
 
 void configs_store_fence(const char *name, const char *version, struct db_op *op)

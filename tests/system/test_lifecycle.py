@@ -1,0 +1,136 @@
+"""What leaves the file, and what becomes of it."""
+import copy
+import json
+import subprocess
+
+import pytest
+
+from server_kit import BUILD, Server, config
+from test_engine_kinds import FAST, apply, everything, put_all, resources, results, succeed
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("lifecycle"), *FAST) as s:
+        yield s
+
+
+def lines(plan, *but):
+    return {line["resourceKey"]: line["action"] for line in plan["lines"] if line["action"] not in but}
+
+
+def effects(server, since=0):
+    entries = (server.data_dir / "simulator" / "ledger.jsonl").read_text().splitlines()[since:]
+    return [e["operation"] for e in map(json.loads, entries) if e.get("hasEffect")]
+
+
+def test_what_left_the_file_lives_on_until_a_prune(server):
+    whole = everything("prune")
+    put_all(server, "prune")
+    apply(server, whole)
+    smaller = copy.deepcopy(whole)
+    gone = smaller["solutions"].pop(0)["serviceConfig"]["name"]
+    del smaller["filters"], smaller["eventTracker"], smaller["metricAttribution"], smaller["datasets"]["items"]
+    for solution in smaller["solutions"]:
+        solution.pop("batchInferenceJobs", None)
+    left = {f"solution/{gone}", "campaign/prune-c0", "filter/prune-genre", "eventTracker/prune", "metricAttribution/prune", "dataset/prune/ITEMS",
+            "schema/prune/prune-items-schema"}
+    # A plan says what is left behind and how to be rid of it.
+    before = server.ok("POST", "/configs/plan", json=smaller)
+    behind = {line["resourceKey"]: line for line in before["lines"] if line.get("leftBehind")}
+    assert set(behind) == left and {line["action"] for line in behind.values()} == {"noop"}
+    assert all("prune" in line["reason"] for line in behind.values())
+    text = server.post("/configs/plan", json=smaller, headers={"Accept": "text/plain"}).text
+    assert "left behind" in text and "--prune" in text
+    # Without prune nothing is deleted, and the answer warns.
+    answer = server.apply(smaller)
+    assert {w["code"] for w in answer["warnings"]} >= {"left-behind"}
+    succeed(server, answer["run"]["id"])
+    assert "DeleteSolution" not in effects(server) and left <= set(resources(server, "prune"))
+    # With prune the plan deletes, and the apply does.
+    planned = server.ok("GET", "/configs/prune/plan?prune=true")
+    assert lines(planned, "noop", "job") == {key: "delete" for key in left} and planned["changes"] is True
+    assert planned["summary"]["delete"] == len(left)
+    dry = server.ok("POST", "/configs?prune=true&dryRun=true", json=smaller)
+    assert {s["resourceKey"] for s in dry["steps"] if s["verb"] == "delete"} == left
+    since = len((server.data_dir / "simulator" / "ledger.jsonl").read_text().splitlines())
+    done = succeed(server, server.apply(smaller, params={"prune": "true"})["run"]["id"])
+    assert {k for k, r in results(done).items() if r == "deleted"} == left
+    order = [o for o in effects(server, since) if o.startswith("Delete")]
+    assert order.index("DeleteCampaign") < order.index("DeleteSolution") < order.index("DeleteDataset") < order.index("DeleteSchema")
+    assert not left & set(resources(server, "prune"))
+    assert server.ok("GET", "/configs/prune/plan?prune=true")["changes"] is False
+    again = server.apply(smaller, params={"prune": "true"})
+    assert again.get("run") is None and "left-behind" not in {w["code"] for w in again["warnings"]}, again.get("run")
+
+
+def test_prevent_destroy_outlives_the_file(server):
+    document = config("guarded")
+    document["solutions"][0]["campaigns"][0]["workflowConfig"] = {"preventDestroy": True}
+    server.put_data("guarded")
+    apply(server, document)
+    smaller = copy.deepcopy(document)
+    smaller["solutions"][0]["campaigns"] = []
+    apply(server, smaller)
+    planned = server.ok("GET", "/configs/guarded/plan?prune=true")
+    line = next(x for x in planned["lines"] if x["resourceKey"] == "campaign/guarded-c0")
+    assert line["action"] == "blocked" and "preventDestroy" in line["reason"]
+    for answer in (server.post("/configs?prune=true", json=smaller), server.post("/runs", json={"config": "guarded", "kind": "apply", "prune": True}),
+                   server.call("DELETE", "/configs/guarded?resources=delete")):
+        assert answer.status_code == 409 and answer.json()["code"] == "destroy-prevented", answer.text
+    # Back into the file without it, and out again.
+    del document["solutions"][0]["campaigns"][0]["workflowConfig"]
+    apply(server, document)
+    apply(server, smaller)
+    run = server.ok("POST", "/runs", json={"config": "guarded", "kind": "apply", "prune": True})
+    assert results(succeed(server, run["id"]))["campaign/guarded-c0"] == "deleted"
+
+
+def test_what_is_not_ours_is_not_pruned(server):
+    document = config("marked")
+    server.put_data("marked")
+    apply(server, document)
+    arn = resources(server, "marked")["campaign/marked-c0"]["arn"]
+    server.aws("personalize").untag_resource(resourceArn=arn, tagKeys=["steward:deployment"])
+    document["solutions"][0]["campaigns"] = []
+    apply(server, document)
+    line = next(x for x in server.ok("GET", "/configs/marked/plan?prune=true")["lines"] if x["resourceKey"] == "campaign/marked-c0")
+    assert line["action"] == "noop" and "not our mark" in line["reason"]
+    run = server.ok("POST", "/runs", json={"config": "marked", "kind": "apply", "prune": True})
+    assert results(succeed(server, run["id"]))["campaign/marked-c0"] == "skipped"
+    assert server.aws("personalize").describe_campaign(campaignArn=arn)["campaign"]["status"] == "ACTIVE"
+
+
+def test_a_config_goes_with_what_it_left_behind(server):
+    document = config("leaving", solutions=2)
+    server.put_data("leaving")
+    apply(server, document)
+    smaller = copy.deepcopy(document)
+    smaller["solutions"].pop()
+    apply(server, smaller)
+    dry = server.ok("DELETE", "/configs/leaving?resources=delete&dryRun=true")
+    actions = {line["resourceKey"]: line["action"] for line in dry["lines"]}
+    assert actions["solution/leaving-s1"] == actions["datasetGroup/leaving"] == "delete" and dry["summary"]["delete"] == len(
+        [a for a in actions.values() if a == "delete"])
+    done = succeed(server, server.ok("DELETE", "/configs/leaving?resources=delete")["id"])
+    assert results(done)["campaign/leaving-c1"] == results(done)["datasetGroup/leaving"] == "deleted"
+    assert "leaving-s1" not in [s["name"] for s in server.aws("personalize").list_solutions()["solutions"]]
+
+
+def test_command_line(server, tmp_path):
+    document = config("pruner")
+    server.put_data("pruner")
+    apply(server, document)
+    document["solutions"][0]["campaigns"] = []
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(document))
+
+    def steward(*args):
+        return subprocess.run([BUILD / "steward", *args, "--data-dir", server.data_dir], capture_output=True, text=True)
+
+    assert "left behind" in steward("plan", path).stdout
+    planned = steward("plan", path, "--prune")
+    assert planned.returncode == 2 and "campaign" in planned.stdout and "to delete" in planned.stdout, planned
+    out = steward("apply", path, "--wait", "--prune")
+    assert out.returncode == 0, out
+    assert "campaign/pruner-c0" not in resources(server, "pruner")
