@@ -80,11 +80,11 @@ static void add_step(struct plan *p, const struct plan_leftover *l, enum leftove
 /* Children have the higher kinds, so they come first. */
 static int compare_kinds(const void *a, const void *b)
 {
-    const struct plan_leftover *const *x = a, *const *y = b;
+    const struct plan_leftover *x = a, *y = b;
 
-    if ((*x)->kind != (*y)->kind)
-        return (*x)->kind < (*y)->kind ? 1 : -1;
-    return strcmp((*x)->key, (*y)->key);
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? 1 : -1;
+    return strcmp(x->key, y->key);
 }
 
 /* Steps of a destruction and leftovers wait for what is below them, on either side. */
@@ -110,7 +110,7 @@ static void put_first(struct plan *p, const struct plan *destruction)
 enum err_code plan_add_leftovers(struct plan *p, const struct plan_leftover *list, size_t n,
                                  enum leftover_use use, struct err *e)
 {
-    AUTO_FREE const struct plan_leftover **order = xcalloc(n + 1, sizeof *order);
+    AUTO_FREE struct plan_leftover *order = xcalloc(n + 1, sizeof *order);
     struct plan before;
     struct plan_step *steps;
 
@@ -120,7 +120,7 @@ enum err_code plan_add_leftovers(struct plan *p, const struct plan_leftover *lis
                            "The %s \"%s\" had preventDestroy in the last version that had it; put "
                            "it back into the file without that, apply, then prune.",
                            kinds[list[i].kind].title, list[i].name);
-        order[i] = &list[i];
+        order[i] = list[i];
     }
     steps = arena_alloc(&p->arena, (p->n_steps + n + 1) * sizeof *steps);
     before = *p;
@@ -131,7 +131,7 @@ enum err_code plan_add_leftovers(struct plan *p, const struct plan_leftover *lis
     p->steps = steps;
     qsort(order, n, sizeof *order, compare_kinds);
     for (size_t i = 0; i < n; i++)
-        add_step(p, order[i], use);
+        add_step(p, &order[i], use);
     if (use == LEFTOVER_DESTROY)
         put_first(p, &before);
     return OK;
