@@ -245,6 +245,8 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .poll_min_ms = o->poll_min_ms,
                                       .poll_max_ms = o->poll_max_ms,
                                       .call_spacing_ms = o->call_spacing_ms,
+                                      .fuse_per_solution = (int) o->fuse_per_solution,
+                                      .fuse_per_account = (int) o->fuse_per_account,
                                       .is_simulated = o->is_local,
                                       .outbound = b->outbound,
                                       .secrets = b->secrets,
@@ -253,6 +255,7 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .on_events = b->on_numbered,
                                       .user = b->user };
 
+    TRY(serve_options_quotas(o, options.quotas, e));
     options.settings = b->settings;
     options.settings.account_id = b->account_id;
     return engine_start(&options, &b->engine, e);

@@ -145,6 +145,26 @@ static bool adopt(struct local *l)
     return false;
 }
 
+#define ARGS_FIXED 13
+#define ARGS_MAX   (ARGS_FIXED + 2 * KIND_COUNT + 1)
+
+/* The simulator has the quotas that we keep to. Texts live in the arena. */
+static enum err_code add_quotas(const struct serve_options *o, struct arena *arena,
+                                const char **args, struct err *e)
+{
+    int quotas[KIND_COUNT];
+
+    TRY(serve_options_quotas(o, quotas, e));
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        if (!kinds[k].quota_name)
+            continue;
+        *args++ = "--quota";
+        *args++ =
+            arena_printf(arena, "%s=%d", kinds[k].quota_name, quotas[k] ? quotas[k] : 1000000);
+    }
+    return OK;
+}
+
 static enum err_code spawn_child(const struct serve_options *o, struct local *l, struct err *e)
 {
     AUTO_FREE char *program = find_program();
@@ -154,6 +174,7 @@ static enum err_code spawn_child(const struct serve_options *o, struct local *l,
     AUTO_FREE char *listen = NULL;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
+    struct arena arena = { 0 };
     uint16_t port;
     int rc;
 
@@ -164,6 +185,16 @@ static enum err_code spawn_child(const struct serve_options *o, struct local *l,
         port = 0;
     }
     listen = xasprintf(strchr(l->host, ':') ? "[%s]:%u" : "%s:%u", l->host, port);
+    const char *args[ARGS_MAX] = { PROGRAM,        "--listen",     listen,    "--data-dir",
+                                   l->folder.path, "--time-scale", scale,     "--account-id",
+                                   o->account_id,  "--region",     o->region, "--signature-window",
+                                   window };
+
+    rc = (int) add_quotas(o, &arena, args + ARGS_FIXED, e);
+    if (rc) {
+        arena_done(&arena);
+        return (enum err_code) rc;
+    }
     (void) posix_spawn_file_actions_init(&files);
     (void) posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     (void) posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -172,11 +203,8 @@ static enum err_code spawn_child(const struct serve_options *o, struct local *l,
     /* A group of its own: Ctrl-C at our terminal is for us; we stop it in order. */
     (void) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     (void) posix_spawnattr_setpgroup(&attributes, 0);
-    rc = posix_spawnp(&l->pid, program, &files, &attributes,
-                      (char *const[]){ PROGRAM, "--listen", listen, "--data-dir", l->folder.path,
-                                       "--time-scale", scale, "--account-id", o->account_id,
-                                       "--region", o->region, "--signature-window", window, NULL },
-                      environ);
+    rc = posix_spawnp(&l->pid, program, &files, &attributes, (char *const *) args, environ);
+    arena_done(&arena);
     (void) posix_spawnattr_destroy(&attributes);
     (void) posix_spawn_file_actions_destroy(&files);
     if (rc) {

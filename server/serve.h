@@ -15,6 +15,7 @@
 #include "steward/db.h"
 #include "steward/engine.h"
 #include "steward/err.h"
+#include "steward/kinds.h"
 #include "steward/mailbox.h"
 #include "steward/outbound.h"
 #include "steward/secret_box.h"
@@ -31,7 +32,8 @@ struct serve_options {
     char *simulator_listen, *simulator_url;
     int64_t simulator_time_scale, simulator_signature_window_ms;
     bool is_metrics_open, is_plain_http_accepted;
-    struct conf_list allowed_hosts;
+    struct conf_list allowed_hosts, quotas;
+    int64_t fuse_per_solution, fuse_per_account;
     char *log_level, *log_format;
     int64_t observe_every_ms;
     int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
@@ -44,6 +46,10 @@ struct serve_options {
 extern const struct conf_program serve_program;
 /* Checks what the table can not, and fills what depends on other options. */
 MUST_USE enum err_code serve_options_settle(struct serve_options *o, struct err *e);
+/* The quotas by kind: the service's defaults and what --quota says. ERR_INVALID names the option.
+ */
+MUST_USE enum err_code serve_options_quotas(const struct serve_options *o, int quotas[KIND_COUNT],
+                                            struct err *e);
 /* "HOST:PORT" or "[::1]:PORT" into its parts; host (size bytes) without brackets. */
 MUST_USE enum err_code listen_parse(const char *text, char *host, size_t size, uint16_t *port,
                                     struct err *e);

@@ -64,6 +64,12 @@ static const struct conf_option table[] = {
              "a dead worker's step is taken over after it"),
     DURATION("engine-quiescence", engine_quiescence_ms, "18m", 1000, 24 * HOUR,
              "after a create with an unknown outcome, wait so long before another"),
+    NUMBER("fuse-per-account", fuse_per_account, "20", 1, 100000,
+           "trainings started within 24 hours in the account, at most"),
+    NUMBER(
+        "fuse-per-solution", fuse_per_solution, "4", 1, 100000,
+        "trainings of one solution started within 24 hours, at most (the scheduled ones of the day "
+        "+ 2, when that is more)"),
     NUMBER("in-flight", in_flight, "256", 1, 100000,
            "requests worked on at once; more are answered 503"),
     FLAG("insecure-plain-http", is_plain_http_accepted,
@@ -84,6 +90,14 @@ static const struct conf_option table[] = {
     TEXT("prefix", prefix, NULL, "TEXT",
          "prefix of the data in the bucket (default: train/<dataset group>/)"),
     TEXT("profile", profile, NULL, "NAME", "profile of the AWS configuration files"),
+    { .name = "quota",
+      .type = CONF_LIST,
+      .offset = offsetof(struct serve_options, quotas),
+      .value = "NAME=N",
+      .help =
+          "how many are in progress at a time in the account; dataset-import-jobs (5), "
+          "solution-versions (20), batch-inference-jobs (5), batch-segment-jobs (5); 0: no limit; "
+          "may be repeated" },
     TEXT("region", region, NULL, "NAME", "AWS region"),
     TEXT("role-arn", role_arn, NULL, "ARN",
          "role that Amazon Personalize reads and writes S3 with"),
@@ -209,13 +223,44 @@ static enum err_code settle_local(struct serve_options *o, struct err *e)
     return OK;
 }
 
+enum err_code serve_options_quotas(const struct serve_options *o, int quotas[KIND_COUNT],
+                                   struct err *e)
+{
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        quotas[k] = kinds[k].quota;
+    for (size_t i = 0; i < o->quotas.count; i++) {
+        const char *text = o->quotas.items[i], *equals = strchr(text, '=');
+        int64_t value = -1;
+        bool is_known = false;
+
+        for (size_t k = 0; equals && k < KIND_COUNT; k++) {
+            const char *name = kinds[k].quota_name;
+
+            if (!name || strlen(name) != (size_t) (equals - text) || !str_starts(text, name) ||
+                !str_to_i64(equals + 1, 0, 1000000, &value))
+                continue;
+            is_known = true;
+            quotas[k] = (int) value;
+        }
+        if (!is_known)
+            return err_set(e, ERR_INVALID,
+                           "--quota: \"%s\" is not NAME=N with one of dataset-import-jobs, "
+                           "solution-versions, batch-inference-jobs, batch-segment-jobs.",
+                           text);
+    }
+    return OK;
+}
+
 enum err_code serve_options_settle(struct serve_options *o, struct err *e)
 {
+    int quotas[KIND_COUNT];
+
     if (!o->data_dir || !*o->data_dir) {
         free(o->data_dir);
         o->data_dir = default_data_dir();
     }
     TRY(check_listen(o, e));
+    TRY(serve_options_quotas(o, quotas, e));
     if (o->account_id && (strlen(o->account_id) != 12 || strspn(o->account_id, "0123456789") != 12))
         return err_set(e, ERR_INVALID, "--account-id: \"%s\" is not 12 digits.", o->account_id);
     if (!str_eq(o->log_format, "logfmt") && !str_eq(o->log_format, "json"))

@@ -26,7 +26,10 @@ struct engine_options {
     int64_t quiescence_ms;            /* Q, 18 min */
     int64_t observe_ms;               /* between two looks for drift of a config; 0: never */
     int64_t poll_min_ms, poll_max_ms; /* bounds of the polling of AWS; 0: by kind */
-    int64_t call_spacing_ms;          /* between reads of one account; 0: none (simulator) */
+    int quotas[KIND_COUNT]; /* how many of a kind may be in progress in the account; 0: any number
+                             */
+    int fuse_per_solution, fuse_per_account; /* trainings within 24 hours */
+    int64_t call_spacing_ms;                 /* between reads of one account; 0: none (simulator) */
     bool is_simulated;
     /* Webhooks; NULL: none are sent. Shared with the API. */
     const struct outbound_rules *outbound;

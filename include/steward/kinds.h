@@ -53,6 +53,8 @@ struct kind {
     bool is_billed;        /* "stop spending" blocks its creation */
     bool needs_quiescence; /* name uniqueness unproven: an ambiguous create waits Q (engine.md 2) */
     uint32_t poll_ms;      /* between looks while it is in progress */
+    const char *quota_name; /* of the service's quota on how many are in progress; NULL: none */
+    int quota;              /* its default in an account */
 };
 
 extern const struct kind kinds[KIND_COUNT];

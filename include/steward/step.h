@@ -79,11 +79,13 @@ enum outcome_type {
     OUT_MARK_CANCELLED,
     OUT_MARK_FUSE,      /* the fuse holds it: until_ms */
     OUT_MARK_PAUSED,    /* it buys, and spending is stopped: until_ms (0: until somebody says) */
+    OUT_MARK_QUOTA,     /* it stands in line for a quota; it is woken when there is room */
     OUT_MARK_UNKNOWN,   /* the commit's own outcome is unknown */
     OUT_PREPARE_FAILED, /* the request could not be built (a reference is missing) */
     OUT_SENT_OK,        /* a definite YES with an ARN where there is one */
     OUT_SENT_EXISTS,    /* definite NO: the name is taken */
-    OUT_SENT_BUSY,      /* definite NO: throttled, quota in progress, parent busy: later */
+    OUT_SENT_BUSY,      /* definite NO: throttled, parent busy: later */
+    OUT_SENT_FULL,      /* definite NO: a quota of the service is used up: later */
     OUT_SENT_REFUSED,   /* definite NO for good: invalid, denied */
     OUT_SENT_KEPT,      /* definite NO to a Delete: somebody else uses it, so it stays */
     OUT_NOT_SENT,       /* definite NO: nothing left this machine, or the signature was too old */
@@ -123,6 +125,7 @@ enum why {
     WHY_VERIFY,
     WHY_FUSE,
     WHY_PAUSED,
+    WHY_QUOTA,
     WHY_UNKNOWN_OUTCOME,
     WHY_CONFLICT,
     WHY_FAILED,

@@ -19,9 +19,10 @@
 #include "steward/plan.h"
 #include "steward/step.h"
 
-/* Moves queued runs that can have all their claims to running, ends cancelled and empty ones.
- * *changed: how many rows moved. */
-MUST_USE enum err_code step_store_admit(struct db_conn *c, size_t *changed, struct err *e);
+/* Moves queued runs that can have all their claims to running, ends cancelled and empty ones, wakes
+ * who is first in line for a quota (by kind; 0: none). *changed: how many runs moved. */
+MUST_USE enum err_code step_store_admit(struct db_conn *c, const int quotas[KIND_COUNT],
+                                        size_t *changed, struct err *e);
 
 /* A claimed step as it stands in the database. Texts live in the arena. */
 struct step_row {
@@ -29,7 +30,7 @@ struct step_row {
     const struct kind *kind;
     enum verb verb;
     int ordinal, claims;
-    bool is_quarantined;
+    const char *quarantine; /* why nothing more is tried; NULL: all is well */
     int64_t token;
     json_t *request, *tags, *options; /* owned by the row */
     json_t *arns;                     /* request member -> ARN or null, of refs; owned */
@@ -71,9 +72,9 @@ struct mark {
     const json_t *request;
     const char *baseline;
     bool buys; /* "stop spending" holds it */
+    int quota; /* how many of the kind may be in progress; 0: any number */
     /* out */
-    enum outcome_type result; /* OUT_MARKED, OUT_MARK_LOST, OUT_MARK_CANCELLED, OUT_MARK_FUSE,
-                                 OUT_MARK_PAUSED, OUT_MARK_UNKNOWN */
+    enum outcome_type result; /* OUT_MARKED, or another OUT_MARK_… */
     int64_t mark_ms, until_ms;
     int sends;
     char why[200]; /* OUT_MARK_PAUSED: who stopped spending, and why */
@@ -81,7 +82,8 @@ struct mark {
 struct mark_terms {
     const char *owner;
     int64_t lease_ms;
-    int fuse_per_solution, fuse_per_account; /* sends of CreateSolutionVersion in 24 h */
+    int fuse_per_solution, fuse_per_account; /* sends of CreateSolutionVersion in 24 h; the first is
+                                                raised to the day's scheduled ones + 2 */
 };
 /* Marks all in one transaction. On an error every result is OUT_MARK_UNKNOWN. */
 MUST_USE enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,

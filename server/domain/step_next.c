@@ -14,6 +14,7 @@
 
 #define BACKOFF_BASE_MS 500
 #define BACKOFF_CAP_MS  60000
+#define IN_LINE_MS      600000 /* who stands in line is woken; this is the net */
 #define UPDATE_TRIES    5
 #define DELETE_TRIES    30 /* refusals of a deletion because something hangs under it */
 #define PAUSED_POLL_MS  30000
@@ -302,6 +303,10 @@ static void on_sent(const struct step *s, const struct outcome *o, struct comman
             back_off(s, c, WHY_BUSY);
         c->is_refund = true;
         return;
+    case OUT_SENT_FULL:
+        back_off(s, c, WHY_QUOTA);
+        c->is_refund = true;
+        return;
     case OUT_SENT_KEPT:
         done(c, WHY_IN_USE);
         c->is_refund = true;
@@ -371,12 +376,16 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
     case OUT_MARK_PAUSED:
         wait_for_resume(o, db_now_ms, c);
         return;
+    case OUT_MARK_QUOTA:
+        wait_for(c, WHY_QUOTA, IN_LINE_MS, IN_LINE_MS / 10);
+        return;
     case OUT_PREPARE_FAILED:
         fail(c, WHY_PREPARE);
         return;
     case OUT_SENT_OK:
     case OUT_SENT_EXISTS:
     case OUT_SENT_BUSY:
+    case OUT_SENT_FULL:
     case OUT_SENT_REFUSED:
     case OUT_SENT_KEPT:
     case OUT_NOT_SENT:

@@ -16,6 +16,8 @@
 #include "outbox.h"
 #include "work.h"
 
+#define ADMIT_EVERY_MS 1000
+
 struct sleeper {
     uv_mutex_t lock;
     uv_cond_t cond;
@@ -30,7 +32,7 @@ struct engine {
     struct sleeper sleepers[2];
     struct outbox *outbox;
     _Atomic bool is_stopping, are_workers_gone, wants_admission;
-    _Atomic int64_t stop_deadline_ms;
+    _Atomic int64_t stop_deadline_ms, admitted_ms; /* clock_mono_ms() */
     _Atomic uint64_t stats[sizeof(struct engine_stats) / sizeof(uint64_t)];
 };
 
@@ -49,9 +51,16 @@ int64_t engine_stop_deadline_ms(const struct engine *engine)
     return engine->stop_deadline_ms;
 }
 
-bool engine_take_admission(struct engine *engine)
+bool engine_take_admission(struct engine *engine, bool is_due)
 {
-    return atomic_exchange(&engine->wants_admission, false);
+    int64_t now = clock_mono_ms(), before = engine->admitted_ms;
+
+    if (atomic_exchange(&engine->wants_admission, false)) {
+        engine->admitted_ms = now;
+        return true;
+    }
+    return is_due && now - before >= ADMIT_EVERY_MS &&
+           atomic_compare_exchange_strong(&engine->admitted_ms, &before, now);
 }
 
 const struct engine_options *engine_get_options(const struct engine *engine)

@@ -49,7 +49,7 @@ enum outcome_type judge_send(const struct step_row *row, const struct aws_call *
     case AWS_ERROR_EXISTS:
         return OUT_SENT_EXISTS;
     case AWS_ERROR_LIMIT:
-        return is_passing_limit(row, call) ? OUT_SENT_BUSY : OUT_SENT_REFUSED;
+        return is_passing_limit(row, call) ? OUT_SENT_FULL : OUT_SENT_REFUSED;
     case AWS_ERROR_IN_USE:
     case AWS_ERROR_THROTTLED:
     case AWS_ERROR_CREDENTIALS:
@@ -134,6 +134,7 @@ static const char *const why_slugs[WHY_COUNT] = { [WHY_NONE] = "none",
                                                   [WHY_VERIFY] = "verify",
                                                   [WHY_FUSE] = "fuse",
                                                   [WHY_PAUSED] = "paused",
+                                                  [WHY_QUOTA] = "quota",
                                                   [WHY_UNKNOWN_OUTCOME] = "unknown-outcome",
                                                   [WHY_CONFLICT] = "conflict",
                                                   [WHY_FAILED] = "failed",
@@ -173,9 +174,10 @@ const char *judge_waiting_for(const struct work *w, enum why why)
     case WHY_LOOK:
         return "AWS to answer";
     case WHY_BUSY:
-        return w->call.error_class == AWS_ERROR_LIMIT       ? "the service's quota"
-               : w->call.error_class == AWS_ERROR_THROTTLED ? "AWS's rate limit"
-                                                            : "the service to be ready for it";
+        return w->call.error_class == AWS_ERROR_THROTTLED ? "AWS's rate limit"
+                                                          : "the service to be ready for it";
+    case WHY_QUOTA:
+        return "the service's quota";
     case WHY_QUIESCENCE:
         return "an uncertain call to be past its time";
     case WHY_VERIFY:

@@ -178,19 +178,28 @@ static int failures_after(const struct work *w, bool is_trouble)
     return w->row.step.failures + 1;
 }
 
-static void report_wait(struct work *w, json_t *item)
+static void report_wait(const struct worker *k, struct work *w, json_t *item)
 {
     const struct command *c = &w->command;
     const char *what = judge_waiting_for(w, c->why);
     int64_t jitter = c->jitter_ms > 0 ? (int64_t) random_below((uint64_t) c->jitter_ms) : 0;
+    bool is_refused = c->why == WHY_QUOTA && c->is_refund;
     bool is_trouble = c->why == WHY_LOOK || c->why == WHY_BUSY || c->why == WHY_UNKNOWN_OUTCOME ||
-                      c->why == WHY_LIST_LAG;
+                      c->why == WHY_LIST_LAG || is_refused;
 
     json_object_set_new(item, "state", json_string("waiting"));
     json_object_set_new(item, "wake_ms", json_integer(c->wait_ms + jitter));
     json_object_set_new(item, "waiting_for", json_string(what));
     json_object_set_new(item, "failures", json_integer(failures_after(w, is_trouble)));
-    if (c->why == WHY_FUSE)
+    json_object_set_new(item, "is_in_line", json_boolean(c->why == WHY_QUOTA));
+    if (c->why == WHY_QUOTA && !is_refused)
+        json_object_set_new(
+            item, "reason",
+            json_sprintf("At most %d of its kind are in progress at a time (--quota %s=%d); it "
+                         "stands in line.",
+                         k->options->quotas[w->row.kind->id], w->row.kind->quota_name,
+                         k->options->quotas[w->row.kind->id]));
+    else if (c->why == WHY_FUSE)
         json_object_set_new(
             item, "reason",
             json_string(
@@ -395,7 +404,6 @@ void report_build(struct worker *k, struct work *w)
                              "token", (json_int_t) w->row.token, "sends", s->sends);
     bool is_saved = c->type == CMD_SAVE || (c->is_found && s->intent == INTENT_MAYBE_SENT);
 
-    (void) k;
     w->item = item;
     w->events = json_array();
     json_object_set_new(item, "is_saved", json_boolean(is_saved));
@@ -416,7 +424,7 @@ void report_build(struct worker *k, struct work *w)
     switch ((int) c->type) {
     case CMD_SAVE:
     case CMD_WAIT:
-        report_wait(w, item);
+        report_wait(k, w, item);
         return;
     case CMD_RETRY:
         report_retry(w, item);

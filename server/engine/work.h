@@ -190,8 +190,9 @@ MUST_USE enum err_code engine_connect(const struct engine *engine, const char *a
 bool engine_is_stopping(const struct engine *engine);
 bool engine_workers_are_gone(const struct engine *engine);
 int64_t engine_stop_deadline_ms(const struct engine *engine); /* clock_mono_ms() */
-/* True once after a wake-up, for one caller: runs should be admitted. */
-bool engine_take_admission(struct engine *engine);
+/* True once after a wake-up, for one caller: runs should be admitted. Also once a second, for one
+ * of those who ask because their time has come. */
+bool engine_take_admission(struct engine *engine, bool is_due);
 void engine_want_admission(struct engine *engine);
 void engine_count(struct engine *engine, size_t field_offset, uint64_t n);
 #define ENGINE_COUNT(engine, field, n) engine_count(engine, offsetof(struct engine_stats, field), n)

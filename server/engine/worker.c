@@ -18,13 +18,11 @@
 #include "steward/str.h"
 #include "work.h"
 
-#define CLAIM_EVERY_MS    1000
-#define FLUSH_AFTER_MS    20
-#define FLUSH_AT          100
-#define SEND_WITHIN_MS    5000
-#define FUSE_PER_SOLUTION 4
-#define FUSE_PER_ACCOUNT  20
-#define TROUBLE_PAUSE_MS  500
+#define CLAIM_EVERY_MS   1000
+#define FLUSH_AFTER_MS   20
+#define FLUSH_AT         100
+#define SEND_WITHIN_MS   5000
+#define TROUBLE_PAUSE_MS 500
 
 static int64_t db_now_ms(const struct worker *k)
 {
@@ -234,12 +232,11 @@ static int64_t poll_interval_ms(const struct worker *k, const struct step_row *r
 
 static void quarantine(struct worker *k, struct work *w)
 {
-    log_event(LOG_ERROR, "engine", "step_quarantined", "run=%s step=%s claims=%d", w->row.run_id,
-              w->row.id, w->row.claims);
-    (void) err_set(
-        &w->trouble, ERR_INTERNAL,
-        "The step was taken up %d times without an end; it is set aside. Please report this.",
-        w->row.claims);
+    log_event(LOG_ERROR, "engine", "step_quarantined", "run=%s step=%s claims=%d msg=%s",
+              w->row.run_id, w->row.id, w->row.claims, log_quote(w->row.quarantine));
+    (void) err_set(&w->trouble, ERR_INTERNAL,
+                   "The step is set aside after %d times: %s. Please report this.", w->row.claims,
+                   w->row.quarantine);
     w->command = (struct command){ .type = CMD_FAIL, .why = WHY_PREPARE };
     queue_save(k, w);
 }
@@ -251,7 +248,7 @@ static void begin_work(struct worker *k, struct work *w)
     w->row.step.quiescence_ms = k->options->quiescence_ms;
     w->row.step.poll_ms = poll_interval_ms(k, &w->row);
     w->row.step.is_lagging = str_eq(w->row.waiting_for, judge_waiting_for(w, WHY_LIST_LAG));
-    if (w->row.is_quarantined)
+    if (w->row.quarantine)
         quarantine(k, w);
     else
         proceed(k, w, claimed);
@@ -261,9 +258,9 @@ static enum err_code admit_runs(struct worker *k, bool is_due, struct err *e)
 {
     size_t changed;
 
-    if (!engine_take_admission(k->engine) && !is_due)
+    if (!engine_take_admission(k->engine, is_due))
         return OK;
-    TRY(step_store_admit(k->db, &changed, e));
+    TRY(step_store_admit(k->db, k->options->quotas, &changed, e));
     if (changed)
         engine_wake_publisher(k->engine);
     return OK;
@@ -349,8 +346,8 @@ static void mark_all(struct worker *k)
     struct work *works[WORKER_SLOTS];
     const struct mark_terms terms = { .owner = k->owner,
                                       .lease_ms = k->options->lease_ms,
-                                      .fuse_per_solution = FUSE_PER_SOLUTION,
-                                      .fuse_per_account = FUSE_PER_ACCOUNT };
+                                      .fuse_per_solution = k->options->fuse_per_solution,
+                                      .fuse_per_account = k->options->fuse_per_account };
     int64_t before = clock_mono_ms();
     size_t n = 0;
     struct err e;
@@ -363,6 +360,7 @@ static void mark_all(struct worker *k)
                                     .request = w->request,
                                     .intent_name = w->intent_name,
                                     .buys = spending_buys(w),
+                                    .quota = k->options->quotas[w->row.kind->id],
                                     .baseline = *w->look.baseline ? w->look.baseline : NULL };
     }
     k->to_mark = NULL;
@@ -427,6 +425,16 @@ static void collect(const struct work *list, struct checkpoint *cp)
     }
 }
 
+/* Whether some step that a quota counts has ended: the next in line may go. */
+static bool frees_quota(const struct work *list)
+{
+    for (; list; list = list->next)
+        if (list->row.kind->quota_name && list->command.type != CMD_WAIT &&
+            list->command.type != CMD_SAVE)
+            return true;
+    return false;
+}
+
 static enum err_code write_down(struct worker *k, const struct work *list, struct err *e)
 {
     struct checkpoint cp;
@@ -440,7 +448,7 @@ static enum err_code write_down(struct worker *k, const struct work *list, struc
         ENGINE_COUNT(k->engine, checkpoints, 1);
         ENGINE_COUNT(k->engine, steps_finished, json_array_size(cp.steps) - cp.lost);
         ENGINE_COUNT(k->engine, fence_losses, cp.lost);
-        if (cp.ended)
+        if (cp.ended || frees_quota(list))
             engine_want_admission(k->engine);
     }
     json_decref(cp.steps);

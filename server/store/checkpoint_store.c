@@ -21,21 +21,25 @@ static const struct db_stmt lock_runs = { "cp_lock_runs",
                                           " ORDER BY id FOR NO KEY UPDATE",
                                           1 };
 
-#define ITEM                                                                                       \
-    "json_to_recordset($1::json) AS u(id text, token bigint, state text, wake_ms float8, "         \
-    "is_saved boolean,"                                                                            \
-    " is_refund boolean, is_retry boolean, is_ambiguous boolean, sends int, arn text, aws_status " \
-    "text,"                                                                                        \
-    " waiting_for text, result text, reason text, failure json, details json, failures int,"       \
-    " aws_request_id text, observed jsonb, resource_name text, failure_reason text, is_adopted "   \
-    "boolean,"                                                                                     \
+#define ITEM                                                                                     \
+    "json_to_recordset($1::json) AS u(id text, token bigint, state text, wake_ms float8, "       \
+    "is_saved boolean,"                                                                          \
+    " is_refund boolean, is_retry boolean, is_ambiguous boolean, is_in_line boolean, sends int," \
+    " arn text, aws_status text,"                                                                \
+    " waiting_for text, result text, reason text, failure json, details json, failures int,"     \
+    " aws_request_id text, observed jsonb, resource_name text, failure_reason text, is_adopted " \
+    "boolean,"                                                                                   \
     " aws_created_at timestamptz, aws_updated_at timestamptz, version json)"
 
 static const struct db_stmt save_steps = {
     "cp_steps",
     "UPDATE steps s SET state = u.state::step_state, lease_owner = NULL, claims = 0, checkpoint_id "
     "= $2::bigint,"
+    " quota_since = CASE WHEN u.is_in_line THEN coalesce(s.quota_since, clock_timestamp()) END,"
     " wake_at = CASE WHEN u.wake_ms IS NULL THEN 'infinity'"
+    /* Cancelled while its call was under way, and nothing is uncertain any more: over at once. */
+    "   WHEN (u.is_saved OR u.is_refund) AND EXISTS (SELECT FROM runs r WHERE r.id = s.run_id AND "
+    "r.cancel_requested_at IS NOT NULL) THEN clock_timestamp()"
     "   ELSE clock_timestamp() + make_interval(secs => u.wake_ms / 1000.0) END,"
     " intent_state = CASE WHEN u.is_retry THEN 'none' WHEN u.is_saved THEN 'saved'"
     "   WHEN u.is_refund AND s.sends = u.sends AND s.intent_state = 'maybe_sent' THEN 'planned' "
@@ -220,15 +224,22 @@ static const struct db_stmt roll_up = {
     "runs.reason, c.open),"
     " freed AS (DELETE FROM run_claims WHERE run_id IN (SELECT id FROM r WHERE open = 0)),"
     " told AS (UPDATE configs k SET"
-    "   sync = CASE WHEN r.state = 'succeeded' AND k.version = r.config_version THEN 'synced' ELSE "
+    "   sync = CASE WHEN r.state = 'cancelled' THEN 'unknown'"
+    "     WHEN r.state = 'succeeded' AND k.version = r.config_version THEN 'synced' ELSE "
     "'outOfSync' END,"
-    "   sync_reason = CASE WHEN r.state <> 'succeeded' THEN 'applyFailed' WHEN k.version = "
-    "r.config_version THEN 'applied'"
-    "     ELSE 'newerVersion' END, sync_message = r.reason, sync_since = clock_timestamp(),"
-    "   observed_version = r.config_version,"
-    "   health = CASE WHEN r.state = 'succeeded' THEN 'healthy' ELSE 'degraded' END,"
-    "   health_reason = CASE WHEN r.state = 'succeeded' THEN 'allActive' ELSE 'applyFailed' END,"
-    "   health_message = r.reason, health_since = clock_timestamp()"
+    "   sync_reason = CASE r.state WHEN 'cancelled' THEN 'runCancelled' WHEN 'failed' THEN "
+    "'applyFailed'"
+    "     ELSE CASE WHEN k.version = r.config_version THEN 'applied' ELSE 'newerVersion' END END,"
+    "   sync_message = CASE WHEN r.state <> 'cancelled' THEN r.reason END, sync_since = "
+    "clock_timestamp(),"
+    "   observed_version = CASE WHEN r.state = 'succeeded' THEN r.config_version ELSE "
+    "k.observed_version END,"
+    "   health = CASE WHEN r.state = 'succeeded' THEN 'healthy' WHEN r.state = 'cancelled' AND "
+    "k.observed_version IS NULL THEN 'missing' ELSE 'degraded' END,"
+    "   health_reason = CASE r.state WHEN 'succeeded' THEN 'allActive' WHEN 'cancelled' THEN "
+    "'runCancelled' ELSE 'applyFailed' END,"
+    "   health_message = CASE r.state WHEN 'cancelled' THEN 'The last apply was cancelled.' ELSE "
+    "r.reason END, health_since = clock_timestamp()"
     "  FROM r WHERE k.name = r.config AND r.open = 0 AND r.kind = 'apply')"
     " INSERT INTO events (id, type, subject, config, run_id, data)"
     " SELECT u.event_id, 'run.' || r.state::text, 'runs/' || r.id, r.config, r.id,"

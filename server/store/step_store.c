@@ -1,87 +1,21 @@
 /*
- * step_store.c - admission, claims, marks, leases.
+ * step_store.c - claims, marks, leases.
  *
  * The lease of a step is (lease_owner, lease_token) with wake_at as its time. The database's clock
- * is the only one that counts, written as a sub-select so that the index is used. The checkpoint is
- * next door (checkpoint_store.c).
+ * is the only one that counts, written as a sub-select so that the index is used. The checkpoint
+ * and admission are next door (checkpoint_store.c, admission_store.c).
  */
 #include "steward/step_store.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "quota_line.h"
 #include "row.h"
 #include "steward/json.h"
 #include "steward/str.h"
 
 #define CLAIMS_MAX 20
-
-/* Admission is serialised: each pass sees the claims of the one before. An older queued run goes
-   before a younger one that wants the same resource; what does not meet never waits. */
-static const struct db_stmt admit_lock = { "admit_lock", "SELECT pg_advisory_xact_lock(7410001)",
-                                           0 };
-static const struct db_stmt admit = {
-    "admit",
-    "WITH queued AS (SELECT id, claims, created_at FROM runs WHERE state = 'queued' ORDER BY "
-    "created_at, id LIMIT 2000),"
-    " wanted AS (SELECT q.id, q.created_at, k.key FROM queued q CROSS JOIN LATERAL "
-    "unnest(q.claims) AS k(key)),"
-    " ranked AS (SELECT id, key, row_number() OVER (PARTITION BY key ORDER BY created_at, id) AS "
-    "rank FROM wanted),"
-    " blocked AS (SELECT DISTINCT w.id FROM ranked w WHERE w.rank > 1"
-    "  OR EXISTS (SELECT FROM run_claims c WHERE c.resource_key = w.key)),"
-    " admitted AS (UPDATE runs SET state = 'running', started_at = clock_timestamp(), reason = "
-    "NULL, updated_at = "
-    "clock_timestamp()"
-    "  WHERE id IN (SELECT id FROM queued EXCEPT SELECT id FROM blocked) AND state = 'queued' "
-    "RETURNING id, config, kind, claims),"
-    " told AS (UPDATE runs q SET reason = 'Waits for ' || b.other || ', which works on the same "
-    "resources.'"
-    "  FROM (SELECT DISTINCT ON (w.id) w.id, c.run_id AS other FROM ranked w JOIN run_claims c ON "
-    "c.resource_key = w.key"
-    "    ORDER BY w.id, c.run_id) b WHERE q.id = b.id AND q.state = 'queued'"
-    "  AND q.reason IS DISTINCT FROM 'Waits for ' || b.other || ', which works on the same "
-    "resources.'),"
-    " claimed AS (INSERT INTO run_claims (resource_key, run_id)"
-    "  SELECT k.key, a.id FROM admitted a CROSS JOIN LATERAL unnest(a.claims) AS k(key) ORDER BY "
-    "1),"
-    " ready AS (UPDATE steps SET state = 'ready', wake_at = clock_timestamp()"
-    "  WHERE run_id IN (SELECT id FROM admitted) AND state = 'blocked' AND blocked_by = 0),"
-    " busy AS (UPDATE configs SET health = 'progressing', health_reason = 'runActive', "
-    "health_message = NULL,"
-    "  health_since = CASE WHEN health = 'progressing' THEN health_since ELSE clock_timestamp() END"
-    "  WHERE name IN (SELECT config FROM admitted WHERE kind = 'apply'))"
-    " INSERT INTO events (id, type, subject, config, run_id, data)"
-    " SELECT 'evt_' || substr(id, 5), 'run.started', 'runs/' || id, config, id, "
-    "jsonb_build_object('kind', kind)"
-    " FROM admitted RETURNING 1",
-    0
-};
-/* Runs whose steps all ended without a checkpoint of ours: cancelled ones, and runs without steps.
- */
-static const struct db_stmt finish_empty = {
-    "finish_empty",
-    "WITH ended AS (UPDATE runs r SET"
-    "  state = CASE WHEN r.state = 'cancelling' THEN 'cancelled'::run_state ELSE "
-    "'succeeded'::run_state END,"
-    "  result = CASE WHEN r.state = 'cancelling' THEN NULL ELSE 'unchanged' END, open_steps = 0,"
-    "  finished_at = clock_timestamp(), updated_at = clock_timestamp()"
-    "  WHERE r.state IN ('running', 'cancelling')"
-    "  AND NOT EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.state IN ('blocked', "
-    "'ready', 'waiting'))"
-    "  RETURNING r.id, r.config, r.kind, r.state),"
-    " freed AS (DELETE FROM run_claims WHERE run_id IN (SELECT id FROM ended)),"
-    " told AS (UPDATE configs c SET health = 'degraded', health_reason = 'runCancelled',"
-    "  health_message = 'The last apply was cancelled.', health_since = clock_timestamp(), sync = "
-    "'unknown',"
-    "  sync_reason = 'runCancelled', sync_since = clock_timestamp()"
-    "  FROM ended e WHERE c.name = e.config AND e.kind = 'apply' AND e.state = 'cancelled')"
-    " INSERT INTO events (id, type, subject, config, run_id, data)"
-    " SELECT 'evt_' || reverse(substr(id, 5)), 'run.' || state::text, 'runs/' || id, config, id, "
-    "jsonb_build_object('kind', kind)"
-    " FROM ended RETURNING 1",
-    0
-};
 
 static const struct db_stmt claim_due = {
     "step_claim",
@@ -139,63 +73,72 @@ static const struct db_stmt mark_lock_pause = { "mark_lock_pause",
                                                 "SELECT pg_advisory_xact_lock_shared(7410025)", 0 };
 static const struct db_stmt mark_lock_fuse = { "mark_lock_fuse",
                                                "SELECT pg_advisory_xact_lock(7410002)", 0 };
+/* SQL has its own layout. */
+/* clang-format off */
+/* A place in line for a quota, in the transaction of the mark: whoever's place is beyond what is free stays in it. */
+static const struct db_stmt mark_quota = {
+    "step_mark_quota",
+    "WITH wish AS (SELECT s.id, s.kind, coalesce(r.config, '') AS config, u.quota,"
+    "   coalesce(s.quota_since, clock_timestamp()) AS since"
+    "  FROM json_to_recordset($1::json) AS u(id text, token bigint, quota int)"
+    "  JOIN steps s ON s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 JOIN runs r ON r.id = s.run_id"
+    "  WHERE u.quota > 0 AND s.state IN ('ready', 'waiting') AND s.intent_state <> 'maybe_sent'),"
+    " used AS (" QUOTA_USED(" AND s.kind IN (SELECT kind FROM wish)") "),"
+    " line AS (SELECT id, kind, config, since FROM wish UNION ALL " QUOTA_LINE(
+    " AND s.kind IN (SELECT kind FROM wish) AND s.id NOT IN (SELECT id FROM wish)") "),"
+    " placed AS (" QUOTA_PLACES "),"
+    " judged AS (UPDATE steps s SET quota_since = CASE WHEN p.place <= w.quota THEN NULL ELSE w.since END"
+    "  FROM wish w JOIN placed p ON p.id = w.id WHERE s.id = w.id RETURNING s.kind, w.config, s.quota_since)"
+    " INSERT INTO quota_turns (kind, config, served_at)"
+    " SELECT DISTINCT kind, config, clock_timestamp() FROM judged WHERE quota_since IS NULL"
+    " ON CONFLICT (kind, config) DO UPDATE SET served_at = excluded.served_at",
+    2
+};
 #define FUSE_SPENT(condition)                                                         \
     "(SELECT coalesce(sum(f.spent), 0) FROM steps f WHERE f.kind = 'solutionVersion'" \
     " AND f.last_mark_at > clock_timestamp() - interval '24 hours'" condition ")"
+#define OF_SOLUTION " AND f.resource_key = s.resource_key"
+/* More than the limit when the schedules of the day ask for more: fires are unique by their nominal time, so no repetition of
+   ours widens it. */
+#define FUSE_OF_SOLUTION                                                                                    \
+    "(SELECT 2 + nullif(count(*), 0) FROM schedule_fires x JOIN steps t ON t.run_id = x.run_id"             \
+    " AND t.kind = 'solutionVersion' AND t.resource_key = s.resource_key"                                   \
+    " WHERE x.outcome = 'started' AND x.nominal_at > clock_timestamp() - interval '24 hours')"
 static const struct db_stmt mark = {
     "step_mark",
-    "UPDATE steps s SET intent_state = 'maybe_sent', intent_op = u.op, intent_name = u.name, "
-    "intent_request = u.request,"
-    " baseline = coalesce(u.baseline, s.baseline),"
-    " ambiguous_at = CASE WHEN s.intent_state = 'maybe_sent' THEN s.last_mark_at ELSE "
-    "s.ambiguous_at END,"
+    "UPDATE steps s SET intent_state = 'maybe_sent', intent_op = u.op, intent_name = u.name, intent_request = u.request,"
+    " baseline = coalesce(u.baseline, s.baseline), quota_since = NULL,"
+    " ambiguous_at = CASE WHEN s.intent_state = 'maybe_sent' THEN s.last_mark_at ELSE s.ambiguous_at END,"
     " sends = s.sends + 1, spent = s.spent + 1, last_mark_at = clock_timestamp(),"
-    " wake_at = clock_timestamp() + make_interval(secs => $3::float8), started_at = "
-    "coalesce(s.started_at, clock_timestamp())"
-    " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, name text, request "
-    "json, baseline text,"
-    "  is_fused boolean, buys boolean), runs r"
-    " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN "
-    "('ready', 'waiting')"
-    " AND r.id = s.run_id AND r.cancel_requested_at IS NULL"
+    " wake_at = clock_timestamp() + make_interval(secs => $3::float8), started_at = coalesce(s.started_at, clock_timestamp())"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, name text, request json, baseline text,"
+    "  is_fused boolean, quota int, buys boolean), runs r"
+    " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', 'waiting')"
+    " AND r.id = s.run_id AND r.cancel_requested_at IS NULL AND (u.quota = 0 OR s.quota_since IS NULL)"
     " AND NOT (u.buys AND server_is_paused())"
-    " AND (NOT u.is_fused OR (" FUSE_SPENT(
-        " AND f.resource_key = s.resource_key") " < $4::int AND " FUSE_SPENT("") " + (SELECT "
-                                                                                 "count(*) FROM "
-                                                                                 "json_to_"
-                                                                                 "recordset($1::"
-                                                                                 "json) AS b(id "
-                                                                                 "text, is_fused "
-                                                                                 "boolean)"
-                                                                                 " WHERE "
-                                                                                 "b.is_fused AND "
-                                                                                 "b.id < u.id) < "
-                                                                                 "$5::int))"
-                                                                                 " RETURNING s.id, "
-                                                                                 "(extract(epoch "
-                                                                                 "FROM "
-                                                                                 "s.last_mark_at) "
-                                                                                 "* 1000)::bigint, "
-                                                                                 "s.sends",
+    " AND (NOT u.is_fused OR ((" FUSE_SPENT(OF_SOLUTION) " < $4::int OR " FUSE_SPENT(OF_SOLUTION) " < " FUSE_OF_SOLUTION ")"
+    "  AND " FUSE_SPENT("") " + (SELECT count(*) FROM json_to_recordset($1::json) AS b(id text, is_fused boolean)"
+    "   WHERE b.is_fused AND b.id < u.id) < $5::int))"
+    " RETURNING s.id, (extract(epoch FROM s.last_mark_at) * 1000)::bigint, s.sends",
     5
 };
+#define FUSE_FREES(condition)                                                                                \
+    "(SELECT min(f.last_mark_at) + interval '24 hours' FROM steps f WHERE f.kind = 'solutionVersion'"        \
+    " AND f.spent > 0 AND f.last_mark_at > clock_timestamp() - interval '24 hours'" condition ")"
 static const struct db_stmt mark_why_not = {
     "step_mark_why_not",
-    "SELECT s.id, (s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', "
-    "'waiting')),"
+    "SELECT s.id, (s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', 'waiting')),"
     " (r.cancel_requested_at IS NOT NULL),"
-    " (extract(epoch FROM (SELECT min(f.last_mark_at) + interval '24 hours' FROM steps f WHERE "
-    "f.kind = 'solutionVersion'"
-    "  AND f.spent > 0 AND f.last_mark_at > clock_timestamp() - interval '24 hours')) * "
-    "1000)::bigint,"
-    " (u.buys AND server_is_paused()), (SELECT (extract(epoch FROM until_at) * 1000)::bigint FROM "
-    "server_pause),"
-    " (SELECT 'Spending is stopped' || coalesce(': ' || reason, '') || '.' FROM server_pause)"
-    " FROM json_to_recordset($1::json) AS u(id text, token bigint, buys boolean) JOIN steps s ON "
-    "s.id = u.id "
-    "JOIN runs r ON r.id = s.run_id",
-    2
+    " (extract(epoch FROM CASE WHEN " FUSE_SPENT("") " < $3::int THEN " FUSE_FREES(OF_SOLUTION)
+    " ELSE " FUSE_FREES("") " END) * 1000)::bigint, (u.buys AND server_is_paused()),"
+    " (SELECT (extract(epoch FROM until_at) * 1000)::bigint FROM server_pause),"
+    " (SELECT 'Spending is stopped' || coalesce(': ' || reason, '') || '.' FROM server_pause),"
+    " (u.quota > 0 AND s.quota_since IS NOT NULL)"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint, quota int, buys boolean) JOIN steps s ON s.id = u.id"
+    " JOIN runs r ON r.id = s.run_id",
+    3
 };
+/* clang-format on */
 static const struct db_stmt renew = {
     "step_renew",
     "UPDATE steps SET wake_at = clock_timestamp() + make_interval(secs => $3::float8)"
@@ -213,21 +156,6 @@ static const struct db_stmt release = {
     "'waiting')",
     2
 };
-
-enum err_code step_store_admit(struct db_conn *c, size_t *changed, struct err *e)
-{
-    const struct db_op ops[] = { { .stmt = &admit_lock },
-                                 { .stmt = &admit },
-                                 { .stmt = &finish_empty } };
-    PGresult *results[ARRAY_LEN(ops)] = { 0 };
-
-    *changed = 0;
-    TRY(db_run(c, ops, ARRAY_LEN(ops), results, e));
-    *changed = (size_t) PQntuples(results[1]) + (size_t) PQntuples(results[2]);
-    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
-        PQclear(results[i]);
-    return OK;
-}
 
 /* ---- claims ---- */
 
@@ -327,7 +255,9 @@ static bool read_row(struct row r, struct arena *arena, struct step_row *out)
     out->known = row_json(r, "known");
     out->started_ms = row_int(r, "started_ms");
     read_step(r, out);
-    out->is_quarantined = out->claims > CLAIMS_MAX || step_check(&out->step) != NULL;
+    out->quarantine = step_check(&out->step);
+    if (!out->quarantine && out->claims > CLAIMS_MAX)
+        out->quarantine = "it was taken up too often without an end";
     return true;
 }
 
@@ -361,6 +291,12 @@ enum err_code step_store_claim(struct db_conn *c, const char *owner, const struc
 
 /* ---- marks ---- */
 
+/* What already may have a place needs none in line: it is counted. */
+static int quota_of(const struct mark *m)
+{
+    return m->op == OP_CREATE && m->row->step.intent != INTENT_MAYBE_SENT ? m->quota : 0;
+}
+
 static char *marks_json(const struct mark *marks, size_t n)
 {
     AUTO_JSON json_t *list = json_array();
@@ -369,12 +305,13 @@ static char *marks_json(const struct mark *marks, size_t n)
         const struct mark *m = &marks[i];
 
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:I, s:s, s:s?, s:O, s:s?, s:b, s:b}", "id", m->row->id,
-                            "run_id", m->row->run_id, "token", (json_int_t) m->row->token, "op",
-                            op_names[m->op], "name", m->intent_name, "request", m->request,
-                            "baseline", m->baseline, "is_fused",
-                            (int) (m->op == OP_CREATE && m->row->kind->id == KIND_SOLUTION_VERSION),
-                            "buys", (int) m->buys));
+            list,
+            json_pack("{s:s, s:s, s:I, s:s, s:s?, s:O, s:s?, s:b, s:i, s:b}", "id", m->row->id,
+                      "run_id", m->row->run_id, "token", (json_int_t) m->row->token, "op",
+                      op_names[m->op], "name", m->intent_name, "request", m->request, "baseline",
+                      m->baseline, "is_fused",
+                      (int) (m->op == OP_CREATE && m->row->kind->id == KIND_SOLUTION_VERSION),
+                      "quota", quota_of(m), "buys", (int) m->buys));
     }
     return json_compact(list);
 }
@@ -402,6 +339,8 @@ static void read_marked(PGresult *marked, PGresult *why_not, struct mark *marks,
             m->result = OUT_MARK_PAUSED;
             m->until_ms = strtoll(PQgetvalue(why_not, i, 5), NULL, 10);
             (void) str_copy(m->why, sizeof m->why, PQgetvalue(why_not, i, 6));
+        } else if (PQgetvalue(why_not, i, 7)[0] == 't') {
+            m->result = OUT_MARK_QUOTA;
         } else {
             m->result = OUT_MARK_FUSE;
             m->until_ms = strtoll(PQgetvalue(why_not, i, 3), NULL, 10);
@@ -423,34 +362,42 @@ enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,
 {
     char lease[32], per_solution[16], per_account[16];
     AUTO_FREE char *text = marks_json(marks, n);
-    const struct db_op ops[] = {
-        { .stmt = &mark_lock_fuse },
-        { .stmt = &mark_lock_pause },
-        { .stmt = &mark_lock_runs, .params = { text } },
-        { .stmt = &mark, .params = { text, terms->owner, lease, per_solution, per_account } },
-        { .stmt = &mark_why_not, .params = { text, terms->owner } },
-    };
+    const struct db_op pause = { .stmt = &mark_lock_pause };
+    const struct db_op lock = { .stmt = &mark_lock_fuse },
+                       line = { .stmt = &mark_quota, .params = { text, terms->owner } };
+    bool is_fused = false, is_in_line = false, buys = false;
+    struct db_op ops[6];
     PGresult *results[ARRAY_LEN(ops)] = { 0 };
-    size_t first = 2;
+    size_t k = 0;
     enum err_code rc;
 
     for (size_t i = 0; i < n; i++) {
         marks[i].result = OUT_MARK_UNKNOWN;
-        if (marks[i].buys && first > 1)
-            first = 1;
-        if (marks[i].op == OP_CREATE && marks[i].row->kind->id == KIND_SOLUTION_VERSION)
-            first = 0; /* the fuse is counted under a lock */
+        is_fused |= marks[i].op == OP_CREATE && marks[i].row->kind->id == KIND_SOLUTION_VERSION;
+        is_in_line |= quota_of(&marks[i]) > 0;
+        buys |= marks[i].buys;
     }
     (void) snprintf(lease, sizeof lease, "%.3f", (double) terms->lease_ms / 1000.0);
     (void) snprintf(per_solution, sizeof per_solution, "%d", terms->fuse_per_solution);
     (void) snprintf(per_account, sizeof per_account, "%d", terms->fuse_per_account);
-    rc = db_run(c, ops + first, ARRAY_LEN(ops) - first, results + first, e);
+    if (is_fused || is_in_line)
+        ops[k++] = lock; /* fuse and quotas are counted under a lock */
+    if (buys)
+        ops[k++] = pause;
+    ops[k++] = (struct db_op){ .stmt = &mark_lock_runs, .params = { text } };
+    if (is_in_line)
+        ops[k++] = line;
+    ops[k++] = (struct db_op){ .stmt = &mark,
+                               .params = { text, terms->owner, lease, per_solution, per_account } };
+    ops[k++] =
+        (struct db_op){ .stmt = &mark_why_not, .params = { text, terms->owner, per_account } };
+    rc = db_run(c, ops, k, results, e);
     if (rc)
         return rc;
     for (size_t i = 0; i < n; i++)
         marks[i].result = OUT_MARK_LOST;
-    read_marked(results[3], results[4], marks, n);
-    for (size_t i = first; i < ARRAY_LEN(ops); i++)
+    read_marked(results[k - 2], results[k - 1], marks, n);
+    for (size_t i = 0; i < k; i++)
         PQclear(results[i]);
     return OK;
 }

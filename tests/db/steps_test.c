@@ -130,12 +130,14 @@ static struct claim claim(const char *owner, struct arena *arena, int limit)
     return c;
 }
 
+static int quotas[KIND_COUNT];
+
 static void admit(void)
 {
     size_t changed;
     struct err e;
 
-    ok(step_store_admit(db, &changed, &e), &e);
+    ok(step_store_admit(db, quotas, &changed, &e), &e);
 }
 
 /* Writes one step's end (or wait) as the worker does. */
@@ -278,35 +280,152 @@ static void test_cancel_wins_over_mark(void **state)
     done(&c, &arena);
 }
 
-/* I12: the fuse is counted in the mark itself, and says when its window frees. */
-static void test_fuse(void **state)
+static enum outcome_type mark_training(const struct mark_terms *terms)
 {
     struct arena arena = { 0 };
     char id[ID_BYTES];
+    struct claim c;
+    struct mark mark;
+    struct err e;
+
+    create_run(id, 1, KIND_SOLUTION_VERSION, "fused");
+    admit();
+    c = claim("me", &arena, 1);
+    assert_int_equal(c.count, 1);
+    mark = (struct mark){
+        .row = &c.rows[0], .op = OP_CREATE, .intent_name = "x", .request = c.rows[0].request
+    };
+    ok(step_store_mark(db, terms, &mark, 1, &e), &e);
+    if (mark.result == OUT_MARK_FUSE)
+        assert_true(mark.until_ms > c.db_now_ms + 23 * 3600 * 1000);
+    assert_int_equal(write_down("me", &c.rows[0], "succeeded", "arn:version"), 0);
+    done(&c, &arena);
+    return mark.result;
+}
+
+/* I12: the fuse is counted in the mark itself, and says when its window frees. */
+static void test_fuse(void **state)
+{
     struct mark_terms terms = {
         .owner = "me", .lease_ms = 30000, .fuse_per_solution = 1, .fuse_per_account = 20
     };
-    struct err e;
 
     (void) state;
-    for (int i = 0; i < 2; i++) {
-        struct claim c;
-        struct mark mark;
+    assert_int_equal(mark_training(&terms), OUT_MARKED);
+    assert_int_equal(mark_training(&terms), OUT_MARK_FUSE);
+    /* Trainings that schedules started today raise the limit of a solution: one of them, so 1 + 2
+     * may be begun. */
+    run_sql("INSERT INTO schedules (id, config, kind, expression) VALUES ('sch_fuse', 'shop', "
+            "'train', 'rate(1 day)')");
+    run_sql("INSERT INTO schedule_fires (schedule_id, generation, nominal_local, nominal_at, "
+            "outcome, run_id)"
+            " SELECT 'sch_fuse', 1, 'x', now(), 'started', min(run_id) FROM steps WHERE name = "
+            "'fused0'");
+    assert_int_equal(mark_training(&terms), OUT_MARKED);
+    run_sql(
+        "UPDATE steps SET spent = 3 WHERE id = (SELECT max(id) FROM steps WHERE name = 'fused0')");
+    assert_int_equal(mark_training(&terms), OUT_MARK_FUSE);
+    run_sql("DELETE FROM schedules WHERE id = 'sch_fuse'");
+    run_sql("UPDATE steps SET spent = 0");
+}
 
-        create_run(id, 1, KIND_SOLUTION_VERSION, "fused");
+/* Thousands of runs behind one resource once hid the younger ones behind another: admission looked
+   at the oldest 2,000 queued runs only. */
+static void test_a_long_queue_hides_nobody(void **state)
+{
+    struct arena arena = { 0 };
+    char holder[ID_BYTES], stranger[ID_BYTES];
+    struct claim c;
+
+    (void) state;
+    create_run(holder, 1, KIND_SOLUTION, "crowd");
+    admit();
+    run_sql("INSERT INTO runs (id, config, kind, claims, created_at, open_steps, total_steps)"
+            " SELECT 'run_crowd' || n, 'shop', 'apply', '{solution/crowd0}', now() + n * interval "
+            "'1 ms', 1, 1"
+            " FROM generate_series(1, 3000) n");
+    create_run(stranger, 1, KIND_SOLUTION, "stranger");
+    run_sql("UPDATE runs SET created_at = now() + interval '1 hour' WHERE id = (SELECT max(run_id) "
+            "FROM steps WHERE name = "
+            "'stranger0')");
+    admit();
+    assert_sql(
+        "SELECT r.state FROM runs r JOIN steps s ON s.run_id = r.id WHERE s.name = 'stranger0'",
+        "running");
+    assert_sql("SELECT count(*) FROM runs WHERE state = 'queued'", "3000");
+    assert_sql("SELECT count(*) FROM runs WHERE state = 'queued' AND reason LIKE 'Waits for run_%'",
+               "500");
+    run_sql("DELETE FROM runs WHERE id LIKE 'run_crowd%'");
+    assert_sql("SELECT count(*) FROM run_wants", "0");
+    c = claim("me", &arena, 10);
+    for (size_t i = 0; i < c.count; i++)
+        assert_int_equal(write_down("me", &c.rows[i], "succeeded", "arn:crowd"), 0);
+    done(&c, &arena);
+}
+
+static enum outcome_type mark_import(const struct step_row *row, struct mark *m)
+{
+    const struct mark_terms terms = {
+        .owner = "me", .lease_ms = 30000, .fuse_per_solution = 4, .fuse_per_account = 20
+    };
+    struct err e;
+
+    *m = (struct mark){
+        .row = row, .op = OP_CREATE, .intent_name = "x", .request = row->request, .quota = 2
+    };
+    ok(step_store_mark(db, &terms, m, 1, &e), &e);
+    return m->result;
+}
+
+/* Three imports of one config and then one of another, and room for two: the third waits in line,
+   the other config's goes before it when one ends, and nobody is woken before. */
+static void test_quota_is_shared_fairly(void **state)
+{
+    struct arena arena = { 0 }, again = { 0 };
+    char id[ID_BYTES];
+    struct claim c, woken;
+    struct mark m;
+
+    (void) state;
+    run_sql("INSERT INTO configs (name, version) VALUES ('other', 1)");
+    for (int i = 0; i < 4; i++) {
+        create_run(id, 1, KIND_DATASET_IMPORT_JOB,
+                   i == 0   ? "qa"
+                   : i == 1 ? "qb"
+                   : i == 2 ? "qc"
+                            : "qd");
         admit();
-        c = claim("me", &arena, 1);
-        assert_int_equal(c.count, 1);
-        mark = (struct mark){
-            .row = &c.rows[0], .op = OP_CREATE, .intent_name = "x", .request = c.rows[0].request
-        };
-        ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
-        assert_int_equal(mark.result, i == 0 ? OUT_MARKED : OUT_MARK_FUSE);
-        if (i == 1)
-            assert_true(mark.until_ms > c.db_now_ms + 23 * 3600 * 1000);
-        assert_int_equal(write_down("me", &c.rows[0], "succeeded", "arn:version"), 0);
-        done(&c, &arena);
     }
+    run_sql("UPDATE runs SET config = 'other' WHERE id = (SELECT run_id FROM steps WHERE name = "
+            "'qd0')");
+    run_sql("UPDATE steps SET wake_at = now() - (10 - length(name)) * interval '1 s' WHERE name "
+            "LIKE 'q_0'");
+    c = claim("me", &arena, 10);
+    assert_int_equal(c.count, 4);
+    for (size_t i = 0; i < c.count; i++) {
+        assert_int_equal(mark_import(&c.rows[i], &m), i < 2 ? OUT_MARKED : OUT_MARK_QUOTA);
+        run_sql("UPDATE steps SET state = 'waiting' WHERE name LIKE 'q_0'");
+    }
+    run_sql("UPDATE steps SET lease_owner = NULL, wake_at = now() + interval '10 min' WHERE name "
+            "IN ('qc0', 'qd0')");
+    quotas[KIND_DATASET_IMPORT_JOB] = 2;
+    admit();
+    assert_sql("SELECT count(*) FROM steps WHERE name LIKE 'q_0' AND wake_at <= clock_timestamp()",
+               "0");
+    assert_int_equal(write_down("me", &c.rows[0], "succeeded", "arn:q"), 0);
+    admit();
+    assert_sql("SELECT string_agg(name, ',') FROM steps WHERE state = 'waiting' AND wake_at <= "
+               "clock_timestamp()",
+               "qd0");
+    woken = claim("me", &again, 10);
+    assert_int_equal(woken.count, 1);
+    assert_int_equal(mark_import(&woken.rows[0], &m), OUT_MARKED);
+    assert_sql("SELECT count(*) FROM steps WHERE quota_since IS NOT NULL", "1");
+    quotas[KIND_DATASET_IMPORT_JOB] = 0;
+    run_sql("DELETE FROM runs WHERE id IN (SELECT run_id FROM steps WHERE name LIKE 'q_0')");
+    run_sql("DELETE FROM configs WHERE name = 'other'");
+    done(&c, &arena);
+    done(&woken, &again);
 }
 
 /* Two runs that want the same resource: the younger waits, and starts when the older one ends. A
@@ -447,6 +566,8 @@ int main(void)
         cmocka_unit_test(test_lost_lease_is_fenced),
         cmocka_unit_test(test_cancel_wins_over_mark),
         cmocka_unit_test(test_fuse),
+        cmocka_unit_test(test_a_long_queue_hides_nobody),
+        cmocka_unit_test(test_quota_is_shared_fairly),
         cmocka_unit_test(test_mutual_exclusion),
         cmocka_unit_test(test_two_steps_on_one_resource_in_one_checkpoint),
         cmocka_unit_test(test_failure_skips_what_hangs_below),

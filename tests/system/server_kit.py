@@ -69,7 +69,9 @@ class Server:
         open_path(self.folder)
         self.data_dir = self.folder / "data"
         self.log = self.folder / "server.log"
-        self.options = [*(["--local", "--simulator-listen", "127.0.0.1:0", "--simulator-time-scale", "100000"]
+        # A session makes more than a real account may have; tests of quotas set their own.
+        self.options = [*(["--local", "--simulator-listen", "127.0.0.1:0", "--simulator-time-scale", "100000",
+                           "--quota", "dataset-import-jobs=500", "--quota", "solution-versions=500"]
                           if local else []), *options]
         self.local = local
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STEWARD_"))} | (env or {})
@@ -111,8 +113,8 @@ class Server:
         return self
 
     def set_quotas(self, **quotas):
-        """A session makes more than a real account may have; tests of quotas set their own."""
-        wide = {"dataset-groups": 500, "solutions": 500, "campaigns": 500, "dataset-import-jobs": 500, "solution-versions": 500}
+        """Of the simulator. What is in progress at a time is an option of the server: --quota."""
+        wide = {"dataset-groups": 500, "solutions": 500, "campaigns": 500}
         requests.post(self.simulator_url + "/_simulator/quotas", timeout=10,
                       json=wide | {k.replace("_", "-"): v for k, v in quotas.items()}).raise_for_status()
 

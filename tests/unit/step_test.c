@@ -100,6 +100,9 @@ static void test_answers_to_a_send(void **state)
     assert_true(next(&s, OUT_SENT_UNKNOWN, 0).is_ambiguous);
     assert_int_equal(next(&s, OUT_SENT_UNKNOWN, 0).type, CMD_WAIT);
     assert_true(next(&s, OUT_SENT_BUSY, 0).is_refund);
+    assert_true(next(&s, OUT_SENT_FULL, 0).is_refund);
+    assert_int_equal(next(&s, OUT_SENT_FULL, 0).why, WHY_QUOTA);
+    assert_int_equal(next(&s, OUT_MARK_QUOTA, 0).why, WHY_QUOTA);
     assert_true(next(&s, OUT_NOT_SENT, 0).is_refund);
     assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).type, CMD_FAIL);
     assert_true(next(&s, OUT_SENT_REFUSED, 0).is_refund);
@@ -187,8 +190,9 @@ static void assert_laws(const struct step *s, const struct outcome *o, const str
     if (c->type == CMD_SEND)
         assert_int_equal(o->type, OUT_MARKED);
     if (c->is_refund)
-        assert_true(o->type == OUT_SENT_BUSY || o->type == OUT_NOT_SENT ||
-                    o->type == OUT_SENT_REFUSED || o->type == OUT_SENT_KEPT);
+        assert_true(o->type == OUT_SENT_BUSY || o->type == OUT_SENT_FULL ||
+                    o->type == OUT_NOT_SENT || o->type == OUT_SENT_REFUSED ||
+                    o->type == OUT_SENT_KEPT);
     if (c->type == CMD_WAIT || c->type == CMD_RETRY || c->type == CMD_SAVE)
         assert_true(c->wait_ms > 0);
 }

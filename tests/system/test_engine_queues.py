@@ -1,0 +1,113 @@
+"""What waits in line: for a quota of the service, for the fuse; and what becomes of a cancelled apply."""
+import json
+
+import pytest
+
+from server_kit import Server, config, wait_until
+
+FAST = ["--engine-lease", "2s", "--engine-quiescence", "6s", "--simulator-signature-window", "3s", "--poll-min", "50ms",
+        "--poll-max", "300ms"]
+
+
+def add_types(document, *types):
+    """Beside interactions: items and users, so that the config has several imports."""
+    name = document["datasetGroup"]["serviceConfig"]["name"]
+    fields = {"items": ("ITEM_ID", "Items"), "users": ("USER_ID", "Users")}
+    for kind in types:
+        key, record = fields[kind]
+        document["datasets"][kind] = {
+            "dataset": {"serviceConfig": {"name": f"{name}-{kind}"}},
+            "schema": {"serviceConfig": {"name": f"{name}-{kind}-schema", "schema": {
+                "type": "record", "name": record, "namespace": "com.amazonaws.personalize.schema", "version": "1.0",
+                "fields": [{"name": key, "type": "string"},
+                           {"name": "KIND", "type": ["string", "null"], "categorical": True}]}}}}
+    return document
+
+
+def put_all(server, name, *types):
+    server.put_data(name)
+    for kind in types:
+        server.put_data(name, kind, f"{kind[:4].upper()}_ID,KIND\n".encode() + b"".join(b"x%d,k\n" % i for i in range(50)))
+
+
+def imports_of(run):
+    return [s for s in run["steps"] if s["kind"] == "datasetImportJob"]
+
+
+def effects(server, operation):
+    lines = (server.data_dir / "simulator" / "ledger.jsonl").read_text().splitlines()
+    return [e for e in map(json.loads, lines) if e["operation"] == operation and e.get("hasEffect")]
+
+
+@pytest.fixture
+def slow_imports(tmp_path):
+    """One import at a time, and each takes seconds."""
+    with Server(tmp_path, *FAST, "--quota", "dataset-import-jobs=1", "--simulator-time-scale", "600") as s:
+        yield s
+
+
+def test_imports_stand_in_line_for_their_quota(slow_imports):
+    server = slow_imports
+    documents = [add_types(config("greedy", solutions=0), "items", "users"), config("modest", solutions=0)]
+    for run in [server.apply(d)["run"]["id"] for d in documents]:
+        assert server.wait_run(run, 120)["status"] == "succeeded"  # nothing to import yet
+    for name in ("greedy", "modest"):
+        put_all(server, name, *(["items", "users"] if name == "greedy" else []))
+    greedy = server.ok("POST", "/runs", json={"config": "greedy", "kind": "import"})["id"]
+
+    def in_line():
+        waiting = [s for s in imports_of(server.ok("GET", f"/runs/{greedy}")) if s.get("waitingFor") == "the service's quota"]
+        return waiting if len(waiting) == 2 else None
+
+    for step in wait_until(in_line, 60):
+        assert step["status"] == "waiting" and step["waitingSince"] and step["nextLookAt"]
+        assert "--quota dataset-import-jobs=1" in step["reason"]
+        assert step["sends"] == 0 and step["intent"] == "none"
+    modest = server.ok("POST", "/runs", json={"config": "modest", "kind": "import"})["id"]
+    first, second = server.wait_run(modest, 120), server.wait_run(greedy, 120)
+    assert (first["status"], second["status"]) == ("succeeded", "succeeded")
+    # Fair across configs: the one import of the modest config does not wait for all three of the greedy one.
+    assert first["finishedAt"] < second["finishedAt"]
+    calls = [json.loads(line) for line in (server.data_dir / "simulator" / "ledger.jsonl").read_text().splitlines()]
+    assert not [c for c in calls if c.get("error") == "LimitExceededException"], "the service was asked in vain"
+    assert len(effects(server, "CreateDatasetImportJob")) == 4
+
+
+def test_a_refused_quota_is_waited_for(tmp_path):
+    """Somebody else uses up the quota of the account: we are refused, stand in line, and go on when there is room."""
+    with Server(tmp_path, *FAST, "--quota", "dataset-import-jobs=2", "--simulator-time-scale", "600") as server:
+        server.set_quotas(**{"dataset-import-jobs": 1})
+        put_all(server, "full", "items", "users")
+        run = server.apply(add_types(config("full", solutions=0), "items", "users"))["run"]["id"]
+        refused = wait_until(lambda: [s for s in imports_of(server.ok("GET", f"/runs/{run}"))
+                                      if "LimitExceeded" in (s.get("reason") or "")], 60)
+        assert {s["waitingFor"] for s in refused} == {"the service's quota"}
+        assert server.wait_run(run, 120)["status"] == "succeeded"
+        assert len(effects(server, "CreateDatasetImportJob")) == 3
+
+
+def test_fuse_options(tmp_path):
+    with Server(tmp_path, *FAST, "--fuse-per-solution", "1") as server:
+        server.put_data("fused")
+        assert server.wait_run(server.apply(config("fused"))["run"]["id"])["status"] == "succeeded"
+        run = server.ok("POST", "/runs", json={"config": "fused", "kind": "train"})["id"]
+        step = wait_until(lambda: next((s for s in server.ok("GET", f"/runs/{run}")["steps"]
+                                        if s.get("waitingFor") == "the training fuse"), None), 30)
+        assert "fuse" in step["reason"]
+        assert len(effects(server, "CreateSolutionVersion")) == 1
+        server.ok("POST", f"/runs/{run}/cancel", json={})
+        assert server.wait_run(run)["status"] == "cancelled"
+
+
+def test_a_cancelled_apply_says_so_whoever_ends_it(slow_imports):
+    """A checkpoint and the admission both may end a cancelled run: the config says the same, and ends at once."""
+    server = slow_imports
+    put_all(server, "stopped")
+    run = server.apply(config("stopped", solutions=0))["run"]["id"]
+    wait_until(lambda: [s for s in server.ok("GET", f"/runs/{run}")["steps"] if s["status"] == "waiting"], 60)
+    server.ok("POST", f"/runs/{run}/cancel", json={})
+    assert server.wait_run(run, 20)["status"] == "cancelled"
+    status = server.ok("GET", "/configs/stopped")["status"]
+    assert (status["sync"]["status"], status["sync"]["reason"]) == ("unknown", "runCancelled")
+    assert (status["health"]["status"], status["health"]["reason"]) == ("missing", "runCancelled")
+    assert "observedVersion" not in status["sync"]
