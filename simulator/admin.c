@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "data_plane.h"
+#include "neighbour.h"
 #include "s3.h"
 #include "state.h"
 #include "steward/clock.h"
@@ -269,6 +270,11 @@ static void get_ledger(struct wire *w, struct http_request *rq)
     respond(rq, 200, json_pack("{s:o}", "calls", ledger_read(w->ledger, &query)));
 }
 
+static void get_messages(struct wire *w, struct http_request *rq)
+{
+    respond(rq, 200, neighbour_messages(w));
+}
+
 static void get_snapshot(struct wire *w, struct http_request *rq)
 {
     respond(rq, 200, state_snapshot(w->sim));
@@ -311,6 +317,7 @@ static void post_reset(struct wire *w, struct http_request *rq)
     remove_files(s, "models");
     runtime_done();
     ledger_reset(w->ledger);
+    neighbour_reset(w);
     if (json_bool_or(in, "settings", false)) {
         quota_defaults(s->quotas);
         faults_clear(&s->faults);
@@ -345,13 +352,14 @@ static const struct {
     const char *method, *path;
     void (*handle)(struct wire *w, struct http_request *rq);
 } routes[] = {
-    { "GET", "instance", get_instance },   { "GET", "clock", get_clock },
-    { "POST", "clock", post_clock },       { "GET", "quotas", get_quotas },
-    { "POST", "quotas", post_quotas },     { "GET", "faults", get_faults },
-    { "POST", "faults", post_faults },     { "DELETE", "faults", delete_faults },
-    { "GET", "roles", get_roles },         { "POST", "roles", post_roles },
-    { "GET", "ledger", get_ledger },       { "GET", "snapshot", get_snapshot },
-    { "POST", "snapshot", post_snapshot }, { "POST", "reset", post_reset },
+    { "GET", "instance", get_instance }, { "GET", "clock", get_clock },
+    { "POST", "clock", post_clock },     { "GET", "quotas", get_quotas },
+    { "POST", "quotas", post_quotas },   { "GET", "faults", get_faults },
+    { "POST", "faults", post_faults },   { "DELETE", "faults", delete_faults },
+    { "GET", "roles", get_roles },       { "POST", "roles", post_roles },
+    { "GET", "ledger", get_ledger },     { "GET", "messages", get_messages },
+    { "GET", "snapshot", get_snapshot }, { "POST", "snapshot", post_snapshot },
+    { "POST", "reset", post_reset },
 };
 
 /* A browser names the page's origin on every request that another page could send. */

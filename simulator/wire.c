@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "neighbour.h"
 #include "s3.h"
 #include "steward/clock.h"
 #include "steward/id.h"
@@ -254,6 +255,7 @@ void wire_close(struct wire *w)
         reply(x);
     }
     admin_close(w);
+    neighbour_close(w);
 }
 
 /* ---- the call itself ---- */
@@ -400,6 +402,11 @@ static enum sigv4_verdict verify(struct wire *w, struct http_request *rq,
                         w->signature_window_ms / 1000, who);
 }
 
+static const char *signing_name(const struct exchange *x)
+{
+    return x->neighbour ? x->neighbour->scope : str_eq(x->service, "sts") ? "sts" : "personalize";
+}
+
 /* In the words of the service; NULL: the signature holds. */
 static const char *refusal(const struct exchange *x, enum sigv4_verdict verdict, char *message,
                            size_t size)
@@ -428,9 +435,9 @@ static const char *refusal(const struct exchange *x, enum sigv4_verdict verdict,
         (void) snprintf(message, size, "%s", x->who.detail);
         return "InvalidSignatureException";
     }
-    if (!str_eq(x->who.service, str_eq(x->service, "sts") ? "sts" : "personalize"))
+    if (!str_eq(x->who.service, signing_name(x)))
         (void) snprintf(message, size, "Credential should be scoped to correct service: '%s'. ",
-                        str_eq(x->service, "sts") ? "sts" : "personalize");
+                        signing_name(x));
     else if (!str_eq(x->who.region, x->wire->sim->settings.region) && !str_eq(x->service, "sts"))
         (void) snprintf(message, size,
                         "Credential should be scoped to a valid region, not '%.32s'. ",
@@ -495,7 +502,10 @@ static void find_service(struct exchange *x)
 {
     const char *target = http_header(x->rq, "x-amz-target");
 
-    x->service = "personalize";
+    x->neighbour = neighbour_find(x->rq, &x->call.operation);
+    x->service = x->neighbour ? x->neighbour->scope : "personalize";
+    if (x->neighbour)
+        return;
     if (target) { /* a copy: a request that waits outlives its headers */
         size_t n = str_starts(target, TARGET_PREFIX) ? strlen(TARGET_PREFIX) : 0;
 
@@ -568,7 +578,9 @@ void wire_on_request(struct http_request *rq, void *context)
     find_service(x);
     verdict = verify(w, rq, &x->who);
     code = refusal(x, verdict, x->call.message, sizeof x->call.message);
-    if (str_eq(x->service, "sts")) {
+    if (x->neighbour) {
+        neighbour_handle(x, code);
+    } else if (str_eq(x->service, "sts")) {
         if (code)
             sts_refuse(x, 403, code, x->call.message);
         else

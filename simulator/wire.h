@@ -16,6 +16,8 @@
 #include "steward/sigv4.h"
 
 struct exchange;
+struct neighbour;
+struct neighbours;
 
 struct wire {
     struct sim *sim;
@@ -28,6 +30,7 @@ struct wire {
     char instance_id[40];
     struct exchange *waiting; /* answers that wait for a transition or a delay */
     struct admin_wait *admin_waiting;
+    struct neighbours *neighbours;      /* NULL: nobody has asked for one yet */
     int64_t rate_second, reads, writes; /* of the current second */
 };
 
@@ -39,6 +42,8 @@ struct exchange {
     struct sigv4_verified who;
     struct call call;
     const char *service; /* "personalize", "personalize-events", "personalize-runtime", "sts" */
+    const struct neighbour *neighbour; /* instead: EventBridge, SNS, CloudWatch, SQS; NULL */
+    int64_t since_ms;                  /* monotonic: when a neighbour's request came */
     json_t *in;
     struct fault *after; /* a copy of the fault that spoils the answer; NULL */
     char *wait_arn;      /* until this resource has settled (only with --time-scale 0) */
