@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "config_left.h"
+#include "steward/config_rows.h"
 #include "steward/configs_store.h"
 #include "steward/run_store.h"
 
@@ -69,20 +70,13 @@ bool config_change_parse(struct call *c, struct config_change *w)
 /* [{key, kind, name, desired}] and the array literal of the keys. */
 static void list_resources(struct call *c, struct config_change *w)
 {
-    AUTO_JSON json_t *rows = json_array();
+    AUTO_JSON json_t *rows = config_rows_resources(&w->file);
     AUTO_FREE char *text = NULL, *literal = NULL;
     const char **keys = arena_alloc(c->arena, (w->file.n_components + 1) * sizeof *keys);
     size_t n = 0;
 
-    for (size_t i = 0; i < w->file.n_components; i++) {
-        const struct component *x = &w->file.components[i];
-
-        json_array_append_new(rows,
-                              json_pack("{s:s, s:s, s:s, s:O, s:b}", "key", x->key, "kind",
-                                        kinds[x->kind].name, "name", x->name, "desired", x->service,
-                                        "is_protected", (int) x->is_destroy_prevented));
-        keys[n++] = x->key;
-    }
+    for (size_t i = 0; i < w->file.n_components; i++)
+        keys[n++] = w->file.components[i].key;
     text = json_compact(rows);
     literal = db_text_array(keys, n);
     w->resources = arena_strdup(c->arena, text);
@@ -157,7 +151,7 @@ static void settle_version(struct call *c, struct config_change *w)
     is_settled = w->is_same && !(c->is_prune && rows_count(c->reply, READ_LEFT)) &&
                  str_eq(rows_text(c->reply, READ_CURRENT, 0, 2), "synced") &&
                  str_eq(rows_text(c->reply, READ_CURRENT, 0, 3), "succeeded");
-    w->has_run = !is_settled && !w->is_import;
+    w->has_run = !is_settled;
 }
 
 static const char *json_keep(struct call *c, const json_t *value)
@@ -275,13 +269,6 @@ static void current_read(struct call *c)
     }
     if (!check_preconditions(c) || !check_owners(c, w))
         return;
-    if (w->is_import && rows_text(c->reply, READ_CURRENT, 0, 0)) {
-        answer_problemf(c, 409, "exists",
-                        "There is a config \"%s\" already; GET /configs/%s/plan compares it with "
-                        "what exists.",
-                        w->file.name, w->file.name);
-        return;
-    }
     settle_version(c, w);
     if (!plan_leftovers(c, w))
         return;

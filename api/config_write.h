@@ -23,7 +23,7 @@ struct config_change {
     phase_fn restart;         /* makes it again of the newest */
     bool is_same;             /* the document is the current one: no new version */
     bool has_run;
-    bool is_import; /* what exists already: stored without an apply */
+
     const char *run_id;
 };
 

@@ -485,7 +485,7 @@ static int run_events(char *const argv[])
 const struct cli_command cli_commands[] = {
     { "apply", "FILE [--wait] [--prune]", "store a parameter file and bring it about", run_apply },
     { "plan", "FILE [--json|--markdown]", "what an apply would do (exit 2: changes)", cli_plan },
-    { "import", "GROUP", "make a config of a dataset group that exists", cli_import },
+    { "import", "GROUP [--schedule …]", "make a config of a dataset group that exists", cli_import },
     { "validate", "FILE [--json]", "check a parameter file (offline)", run_validate },
     { "get", "[CONFIG]", "configs; one config's resources, metrics, schedules", run_get },
     { "run", "CONFIG KIND [--wait]", "start a run", run_start },

@@ -38,10 +38,6 @@ static const char plan_usage[] =
     "and says what an apply of "
     "the file would do: exit 0 nothing, 2 changes, 1 error.";
 
-static const char import_usage[] =
-    "steward import GROUP\n\nMakes a config of a dataset group that exists in Amazon Personalize, "
-    "and prints its parameter file. Nothing there is touched.";
-
 static void print_plan(const struct plan_options *o, const json_t *plan)
 {
     AUTO_BUF struct buf out = { 0 };
@@ -125,49 +121,6 @@ int cli_plan(char *const argv[])
 
     if (code < 0)
         code = ask(&o, rest.items[0]);
-    options_done(&o, &rest);
-    return code;
-}
-
-/* ---- import ---- */
-
-static int import_group(const struct plan_options *o, const char *group)
-{
-    AUTO_CLIENT struct client *c = NULL;
-    AUTO_REPLY struct reply r = { 0 };
-    AUTO_JSON json_t *body = json_pack("{s:s}", "datasetGroup", group);
-    AUTO_FREE char *text = json_compact(body), *out = NULL;
-    struct request rq = {
-        .method = "POST", .path = "/configs/import", .body = text, .body_n = strlen(text)
-    };
-    struct err e;
-
-    if (client_open(&o->client, &c, &e) || client_call(c, &rq, &r, &e))
-        return cli_fail(&e);
-    if (r.status >= 400) {
-        client_print_problem(&r);
-        return 1;
-    }
-    if (r.status == 202) {
-        (void) fprintf(stderr, "Amazon Personalize answers slowly; run %s is still reading.\n",
-                       json_text_or(r.json, "id", "?"));
-        return 1;
-    }
-    out =
-        json_dumps(json_object_get(json_object_get(r.json, "config"), "document"), JSON_INDENT(2));
-    (void) puts(out ? out : "{}");
-    (void) fprintf(stderr, "Stored config %s; nothing in Amazon Personalize was touched.\n", group);
-    return 0;
-}
-
-int cli_import(char *const argv[])
-{
-    struct plan_options o = { 0 };
-    struct conf_list rest = { 0 };
-    int code = parse(import_usage, argv, &o, &rest);
-
-    if (code < 0)
-        code = import_group(&o, rest.items[0]);
     options_done(&o, &rest);
     return code;
 }

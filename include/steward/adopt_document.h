@@ -14,5 +14,8 @@
  * owns.
  */
 json_t *adopt_document(const json_t *found);
+/* Adds {"import": expression, "solutions": {name: {"full", "update"}}}; NULL: done, else the name
+ * of a solution that the document does not have. */
+const char *adopt_document_schedule(json_t *document, const json_t *schedules);
 
 #endif

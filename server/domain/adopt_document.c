@@ -7,6 +7,7 @@
  */
 #include "steward/adopt_document.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -159,22 +160,59 @@ static json_t *schema_of(const json_t *found, const json_t *dataset)
     return section;
 }
 
+/* The folder that the AWS solution's layout would have, in "s3://bucket/folder/type[.csv]"; 0: it
+ * has another. */
+static size_t layout_length(const char *location, const char *type)
+{
+    AUTO_FREE char *folder = xasprintf("/%s", type);
+    AUTO_FREE char *file = NULL;
+    size_t n = strlen(location);
+
+    for (char *at = folder; *at; at++)
+        *at = (char) tolower((unsigned char) *at);
+    file = xasprintf("%s.csv", folder);
+
+    if (n && location[n - 1] == '/')
+        n--;
+    if (n >= strlen(folder) && strncmp(location + n - strlen(folder), folder, strlen(folder)) == 0)
+        return n - strlen(folder) + 1;
+    if (str_ends(location, file))
+        return n - strlen(file) + 1;
+    return 0;
+}
+
+/* Bucket and prefix when the place follows the layout and does not contradict those before; else
+ * the place itself. */
+static void set_place(const char *location, const char *type, json_t *section, json_t *deployment)
+{
+    size_t n_bucket = strcspn(location + 5, "/"), n = 0;
+    AUTO_FREE char *bucket = xstrndup(location + 5, n_bucket);
+    AUTO_FREE char *prefix = NULL;
+
+    n = layout_length(location, type);
+    prefix = n > n_bucket + 6 ? xstrndup(location + n_bucket + 6, n - n_bucket - 6) : NULL;
+    if (!json_object_get(deployment, "bucket"))
+        json_object_set_new(deployment, "bucket", json_string(bucket));
+    if (prefix && !json_object_get(deployment, "prefix") &&
+        str_eq(json_text(deployment, "bucket"), bucket))
+        json_object_set_new(deployment, "prefix", json_string(prefix));
+    if (!prefix || !str_eq(json_text(deployment, "bucket"), bucket) ||
+        !str_eq(json_text(deployment, "prefix"), prefix))
+        json_object_set_new(section, "workflowConfig",
+                            json_pack("{s:{s:s}}", "source", "dataLocation", location));
+}
+
 /* Bucket, place and role are those of the newest import. */
-static void set_source(const json_t *found, const char *dataset_arn, json_t *section,
+static void set_source(const json_t *found, const json_t *dataset, json_t *section,
                        json_t *deployment)
 {
-    AUTO_JSON json_t *imports = items_of(found, KIND_DATASET_IMPORT_JOB, dataset_arn);
+    AUTO_JSON json_t *imports =
+        items_of(found, KIND_DATASET_IMPORT_JOB, json_text(dataset, "datasetArn"));
     const json_t *job = json_object_get(json_array_get(imports, 0), "resource");
     const char *location = json_text(json_object_get(job, "dataSource"), "dataLocation");
 
-    if (!job)
-        return;
-    if (location)
-        json_object_set_new(section, "workflowConfig",
-                            json_pack("{s:{s:s}}", "source", "dataLocation", location));
     if (location && str_starts(location, "s3://"))
-        json_object_set_new(deployment, "bucket",
-                            json_stringn(location + 5, strcspn(location + 5, "/")));
+        set_place(location, json_text_or(dataset, "datasetType", ""), section, deployment);
     if (json_text(job, "roleArn"))
         json_object_set(deployment, "importRoleArn", json_object_get(job, "roleArn"));
 }
@@ -191,7 +229,7 @@ static void add_datasets(const json_t *found, json_t *document, json_t *deployme
         json_t *section =
             json_pack("{s:o, s:o*}", "dataset", section_of(item), "schema", schema_of(found, item));
 
-        set_source(found, json_text_or(resource, "datasetArn", ""), section, deployment);
+        set_source(found, resource, section, deployment);
         for (size_t k = 0; k < ARRAY_LEN(sections); k++)
             if (strcasecmp(sections[k].type, type) == 0)
                 json_object_set(datasets, sections[k].section, section);
@@ -220,6 +258,16 @@ static bool is_behind(const json_t *found, const json_t *solution)
     return false;
 }
 
+static const char *batch_role(const json_t *found, const char *solution)
+{
+    AUTO_JSON json_t *jobs = items_of(found, KIND_BATCH_INFERENCE_JOB, solution);
+    AUTO_JSON json_t *segments = items_of(found, KIND_BATCH_SEGMENT_JOB, solution);
+    const char *role = json_text(json_object_get(json_array_get(jobs, 0), "resource"), "roleArn");
+
+    return role ? role
+                : json_text(json_object_get(json_array_get(segments, 0), "resource"), "roleArn");
+}
+
 static void add_solutions(const json_t *found, json_t *document, json_t *deployment)
 {
     AUTO_JSON json_t *items = items_of(found, KIND_SOLUTION, NULL);
@@ -228,9 +276,7 @@ static void add_solutions(const json_t *found, json_t *document, json_t *deploym
 
     json_array_foreach (items, i, item) {
         const char *arn = json_text(json_object_get(item, "resource"), "solutionArn");
-        AUTO_JSON json_t *jobs = items_of(found, KIND_BATCH_INFERENCE_JOB, arn);
-        const char *role =
-            json_text(json_object_get(json_array_get(jobs, 0), "resource"), "roleArn");
+        const char *role = batch_role(found, arn);
         json_t *section = section_of(item);
 
         set_list(section, "campaigns", sections_of(found, KIND_CAMPAIGN, arn));
@@ -269,4 +315,45 @@ json_t *adopt_document(const json_t *found)
     if (json_object_size(deployment))
         json_object_set(document, "deployment", deployment);
     return document;
+}
+
+/* ---- schedules that the import is asked for ---- */
+
+static json_t *workflow_below(json_t *section)
+{
+    if (!json_object_get(section, "workflowConfig"))
+        json_object_set_new(section, "workflowConfig", json_object());
+    section = json_object_get(section, "workflowConfig");
+    if (!json_object_get(section, "schedules"))
+        json_object_set_new(section, "schedules", json_object());
+    return json_object_get(section, "schedules");
+}
+
+static json_t *solution_named(json_t *document, const char *name)
+{
+    size_t i;
+    json_t *solution;
+
+    json_array_foreach (json_object_get(document, "solutions"), i, solution)
+        if (str_eq(json_text(json_object_get(solution, "serviceConfig"), "name"), name))
+            return solution;
+    return NULL;
+}
+
+const char *adopt_document_schedule(json_t *document, const json_t *schedules)
+{
+    json_t *import = json_object_get(schedules, "import"), *given;
+    const char *name;
+
+    if (import)
+        json_object_set(workflow_below(json_object_get(document, "datasetGroup")), "import",
+                        import);
+    json_object_foreach (json_object_get(schedules, "solutions"), name, given) {
+        json_t *solution = solution_named(document, name);
+
+        if (!solution)
+            return name;
+        json_object_update(workflow_below(solution), given);
+    }
+    return NULL;
 }

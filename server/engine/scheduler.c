@@ -288,9 +288,10 @@ static enum err_code observe_due(struct engine *engine, struct db_conn *db, int6
 {
     int64_t interval = engine_get_options(engine)->observe_ms, now = clock_mono_ms();
 
-    if (now - *last_ms < (interval < OBSERVE_POLL_MS ? interval : OBSERVE_POLL_MS))
+    if (now - *last_ms < (interval > 0 && interval < OBSERVE_POLL_MS ? interval : OBSERVE_POLL_MS))
         return OK;
     *last_ms = now;
+    TRY(importer_settle(engine, db, NULL, e));
     return observer_tick(engine, db, interval, e);
 }
 

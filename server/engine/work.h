@@ -182,6 +182,12 @@ void worker_close(struct worker *k); /* after its thread was joined */
 MUST_USE enum err_code observer_tick(struct engine *engine, struct db_conn *db, int64_t interval_ms,
                                      struct err *e);
 
+/* ---- importer.c ---- */
+/* Stores what finished imports have read as configs; run_id: only that one's, NULL: all that are
+ * left over. */
+MUST_USE enum err_code importer_settle(struct engine *engine, struct db_conn *db,
+                                       const char *run_id, struct err *e);
+
 /* ---- engine.c: what the threads share ---- */
 struct engine;
 /* Opens *db when it is NULL, reconnects it when it was lost. */
