@@ -62,10 +62,8 @@ static size_t on_send(char *to, size_t size, size_t n, void *user)
     struct aws_transfer *t = user;
     size_t left = t->wire.body_n - t->sent_bytes, part = size * n;
 
-    if (left == 0) {
-        FP("eng.send_after_body");
+    if (left == 0)
         return 0;
-    }
     if (part > left)
         part = left;
 #ifdef STEWARD_FAILPOINTS
@@ -78,6 +76,19 @@ static size_t on_send(char *to, size_t size, size_t n, void *user)
     t->sent_bytes += part;
     return part;
 }
+
+#ifdef STEWARD_FAILPOINTS
+/* Only the trace tells when the last byte was written to the socket. */
+static int on_trace(CURL *curl, curl_infotype type, char *data, size_t n, void *user)
+{
+    const struct aws_transfer *t = user;
+
+    (void) curl, (void) data, (void) n;
+    if (type == CURLINFO_DATA_OUT && t->call->is_mutating && t->sent_bytes == t->wire.body_n)
+        FP("eng.send_after_body");
+    return 0;
+}
+#endif
 
 static size_t on_body(char *data, size_t size, size_t n, void *user)
 {
@@ -199,6 +210,11 @@ static void set_body(struct aws_transfer *t)
     if (is_once) {
         (void) curl_easy_setopt(t->curl, CURLOPT_READFUNCTION, on_send);
         (void) curl_easy_setopt(t->curl, CURLOPT_READDATA, t);
+#ifdef STEWARD_FAILPOINTS
+        (void) curl_easy_setopt(t->curl, CURLOPT_VERBOSE, 1L);
+        (void) curl_easy_setopt(t->curl, CURLOPT_DEBUGFUNCTION, on_trace);
+        (void) curl_easy_setopt(t->curl, CURLOPT_DEBUGDATA, t);
+#endif
     } else {
         (void) curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, t->wire.body ? t->wire.body : "");
     }

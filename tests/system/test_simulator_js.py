@@ -29,7 +29,7 @@ def install(folder=FOLDER):
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
     done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True,
-                          timeout=300)
+                          timeout=900)
     if done.returncode:
         pytest.skip(f"npm ci failed: {done.stderr.strip().splitlines()[-1:]}")
 

@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""Replicas under fire: clients start runs while random replicas are killed, stopped and continued.
+
+usage: script/under-fire [--seconds 600] [--runs 2000] [--replicas 3] [--seed N]
+
+Every few hundred milliseconds one replica is killed with -9 and started again, or stopped for longer than its lease. Clients go on to
+store configs at whichever replica answers, each with an Idempotency-Key that it repeats until it has an answer. In the end: every
+acknowledged config is there, every run has succeeded, the simulator's ledger shows each resource made once, the invariants hold.
+
+Ends with one line of figures; exit 1 when something did not hold."""
+import argparse
+import json
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "system"))
+
+from server_kit import config, wait_until  # noqa: E402
+from world_kit import Postgres, World  # noqa: E402
+
+CLIENTS = 4
+
+
+class Chaos(threading.Thread):
+    """Kills or stops one replica after the other; at most one is away at a time."""
+
+    def __init__(self, world, seed):
+        super().__init__()
+        self.world, self.rng, self.end = world, random.Random(seed), threading.Event()
+        self.kills = self.stops = 0
+        self.trouble = None
+
+    def run(self):
+        try:
+            while not self.end.wait(self.rng.uniform(0.3, 1.5)):
+                i = self.rng.randrange(len(self.world.replicas))
+                if self.rng.random() < 0.6:
+                    self.world.replicas[i].kill()
+                    self.kills += 1
+                    self.end.wait(self.rng.uniform(0, 1))
+                    self.world.start(i, ready=False)
+                else:
+                    self.stops += 1
+                    self.world.replicas[i].process.send_signal(signal.SIGSTOP)
+                    self.end.wait(self.rng.uniform(0.1, 4))  # the lease is 2 s
+                    self.world.replicas[i].process.send_signal(signal.SIGCONT)
+        except Exception as e:  # noqa: BLE001 - told by the main thread
+            self.trouble = e
+
+
+class Clients:
+    def __init__(self, world, runs, seconds):
+        self.world, self.end_at = world, time.monotonic() + seconds
+        self.pause_s = 0.9 * seconds * CLIENTS / runs  # the runs are spread over the whole time
+        self.left = iter(range(runs))
+        self.lock = threading.Lock()
+        self.acknowledged, self.odd = [], []
+        self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(CLIENTS)]
+
+    def work(self, seed):
+        rng = random.Random(seed)
+        while time.monotonic() < self.end_at:
+            with self.lock:
+                n = next(self.left, None)
+            if n is None:
+                return
+            name = f"fire{n}"
+            # Most runs are small; some go the whole way to a training, where doubling would cost.
+            if n % 25 == 0:
+                self.world.simulator.put_data(name)
+            document = config(name, solutions=1 if n % 25 == 0 else 0)
+            if n % 25:
+                document = {"datasetGroup": {"serviceConfig": {"name": name}}}
+            self.send(rng, name, document)
+            time.sleep(rng.uniform(0, 2 * self.pause_s))
+
+    def send(self, rng, name, document):
+        """Until it is acknowledged: a lost answer is asked for again with the same key."""
+        headers = {"Authorization": f"Bearer {self.world.token()}", "Idempotency-Key": name}
+        while True:
+            server = rng.choice(self.world.replicas)
+            try:
+                url = (server.data_dir / "steward.url").read_text().strip()
+                answer = requests.post(url + "/configs", json=document, headers=headers, timeout=3)
+            except (OSError, requests.RequestException):
+                time.sleep(0.05)
+                continue
+            if answer.status_code in (200, 201):
+                with self.lock:
+                    self.acknowledged.append((name, answer.json()["run"]["id"]))
+                return
+            if answer.status_code not in (409, 429, 503):
+                with self.lock:
+                    self.odd.append((name, answer.status_code, answer.text[:300]))
+                return
+            time.sleep(0.1)
+
+
+def under_fire(folder, seconds, runs, replicas, seed):
+    """What was seen, as a dict; an AssertionError when something did not hold."""
+    with Postgres(folder / "pg") as postgres, World(folder / "w", postgres, replicas) as world:
+        requests.post(world.simulator.url + "/_simulator/quotas", json={"dataset-groups": runs + 10}, timeout=10).raise_for_status()
+        for i in range(replicas):
+            world.start(i)
+        started = time.monotonic()
+        chaos, clients = Chaos(world, seed), Clients(world, runs, seconds)
+        for thread in (chaos, *clients.threads):
+            thread.start()
+        try:
+            for thread in clients.threads:
+                thread.join()
+            # The fire goes on for its whole time, while what was started ends.
+            time.sleep(max(0, started + seconds - time.monotonic()))
+        finally:
+            chaos.end.set()
+            chaos.join()
+        assert chaos.trouble is None, chaos.trouble
+        for i, server in enumerate(world.replicas):
+            if server.process is None or server.process.poll() is not None:
+                world.start(i, ready=False)
+        wait_until(lambda: not world.query("SELECT 1 FROM runs WHERE finished_at IS NULL LIMIT 1"), 180)
+        wait_until(lambda: not world.query("SELECT 1 FROM events WHERE seq IS NULL LIMIT 1"), 30)
+        assert not clients.odd, clients.odd[:3]
+        stored = {r[0] for r in world.query("SELECT id FROM runs")}
+        lost = [name for name, run in clients.acknowledged if run not in stored]
+        assert not lost, f"acknowledged and lost: {lost[:5]}"
+        states = dict(world.query("SELECT state::text, count(*) FROM runs GROUP BY 1"))
+        assert set(states) == {"succeeded"}, (states, world.query(
+            "SELECT r.id, s.kind, s.name, s.reason, s.failure::text FROM runs r JOIN steps s ON s.run_id = r.id"
+            " WHERE r.state = 'failed' AND s.state = 'failed' LIMIT 3"))
+        made = world.simulator.made()
+        twice = {k: n for k, n in made.items() if n > 1}
+        assert not twice, f"made twice: {twice}"
+        found = world.faults_found()
+        assert not found, json.dumps(found, indent=1)
+        return {"runs": sum(states.values()), "acknowledged": len(clients.acknowledged), "resources": sum(made.values()),
+                "trainings": sum(n for k, n in made.items() if k[0] == "CreateSolutionVersion"), "kills": chaos.kills,
+                "stops": chaos.stops, "seconds": round(time.monotonic() - started), "seed": seed}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--replicas", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    o = parser.parse_args()
+    print(f"SEED={o.seed}", flush=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="steward-fire-"))
+    folder.chmod(0o755)
+    seen = under_fire(folder, o.seconds, o.runs, o.replicas, o.seed)
+    shutil.rmtree(folder)
+    print("under fire: " + ", ".join(f"{k} {v}" for k, v in seen.items()) + "; lost 0, made twice 0, stuck 0")
+
+
+if __name__ == "__main__":
+    main()
