@@ -56,7 +56,7 @@ static void back_off(const struct step *s, struct command *c, enum why why)
 {
     int64_t ms = step_backoff_ms(s->failures);
 
-    wait_for(c, why, ms / 2, ms);
+    wait_for(c, why, ms / 2, ms / 2); /* never longer than the cap */
 }
 
 static void fail(struct command *c, enum why why)
