@@ -119,7 +119,8 @@ static const struct conf_option table[] = {
     TEXT("webhook-ca-bundle", webhook_ca_bundle, NULL, "FILE",
          "certificates that webhook endpoints are checked against (default: the system's)"),
     FLAG("webhook-http", allows_http_webhooks, "accept webhook URLs that begin with http://"),
-    NUMBER("workers", workers, "4", 1, 64, "worker threads"),
+    NUMBER("workers", workers, "4", 0, 64,
+           "worker threads (0: this server answers and schedules, others work)"),
 };
 
 const struct conf_program serve_program = {

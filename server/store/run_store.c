@@ -31,12 +31,12 @@ static const struct db_stmt insert_steps = {
     "options json)",
     2
 };
+/* Ids, not positions: a position would have the whole list parsed again for every edge. */
 static const struct db_stmt insert_edges = {
     "run_insert_edges",
     "INSERT INTO step_edges (needs_id, step_id)"
-    " SELECT rows.value -> n.value::int ->> 'id', u.value ->> 'id'"
-    " FROM (SELECT $1::json AS value) rows, json_array_elements(rows.value) u,"
-    " json_array_elements_text(u.value -> 'needs') n(value)",
+    " SELECT e.needs_id, e.step_id FROM json_to_recordset($1::json) AS e(needs_id text, step_id "
+    "text)",
     1
 };
 static const struct db_stmt insert_event = {
@@ -65,10 +65,28 @@ void event_store_insert(struct arena *arena, const struct event_new *ev, struct 
                                     ev->data ? keep(arena, json_compact(ev->data)) : "{}" } };
 }
 
+/* [{needs_id, step_id}] of rows whose "needs" are positions in the list. Caller owns. */
+static json_t *edges_of(const json_t *rows)
+{
+    json_t *edges = json_array(), *row, *need;
+    size_t i, k;
+
+    json_array_foreach (rows, i, row)
+        json_array_foreach (json_object_get(row, "needs"), k, need) {
+            const json_t *needed = json_array_get(rows, (size_t) json_integer_value(need));
+
+            json_array_append_new(edges,
+                                  json_pack("{s:O, s:O}", "needs_id", json_object_get(needed, "id"),
+                                            "step_id", json_object_get(row, "id")));
+        }
+    return edges;
+}
+
 size_t run_store_insert(struct arena *arena, const struct run_new *run, const struct plan *plan,
                         struct db_op *ops)
 {
     AUTO_JSON json_t *rows = plan_to_rows(plan);
+    AUTO_JSON json_t *edges = edges_of(rows);
     AUTO_JSON json_t *claims = plan_claims(plan);
     AUTO_JSON json_t *data =
         json_pack("{s:s, s:s}", "kind", run_kind_name(run->kind), "trigger", run->trigger);
@@ -86,7 +104,8 @@ size_t run_store_insert(struct arena *arena, const struct run_new *run, const st
                                     keep(arena, json_compact(claims)), run->created_by,
                                     arena_printf(arena, "%zu", plan->n_steps) } };
     ops[n++] = (struct db_op){ .stmt = &insert_steps, .params = { rows_text, id } };
-    ops[n++] = (struct db_op){ .stmt = &insert_edges, .params = { rows_text } };
+    ops[n++] =
+        (struct db_op){ .stmt = &insert_edges, .params = { keep(arena, json_compact(edges)) } };
     event_store_insert(arena,
                        &(struct event_new){ .type = "run.queued",
                                             .subject = arena_printf(arena, "runs/%s", id),

@@ -17,7 +17,7 @@ def serve(*options, env=None, seconds=60):
 
 
 @pytest.mark.parametrize("options,words", [
-    (["--frobnicate"], "Unknown option"), (["--workers", "0"], "--workers"), (["--workers", "x"], "--workers"),
+    (["--frobnicate"], "Unknown option"), (["--workers", "65"], "--workers"), (["--workers", "x"], "--workers"),
     (["--listen", "nowhere"], "ADDRESS:PORT"), (["--listen", "example.org:80"], "IP address"),
     (["--listen", "0.0.0.0:0"], "--insecure-plain-http"), (["--listen", "[::]:0"], "--insecure-plain-http"),
     (["--account-id", "12"], "12 digits"), (["--log-level", "loud"], "--log-level"), (["--log-format", "xml"], "--log-format"),
