@@ -8,20 +8,20 @@
 /* clang-format off */
 static const struct db_stmt run_read = {
     "api_run_read",
-    "SELECT json_strip_nulls(json_build_object(" SQL_RUN_MEMBERS
-    ", 'steps', (SELECT coalesce(json_agg(" SQL_STEP " ORDER BY s.ordinal), '[]'::json)"
-    " FROM steps s LEFT JOIN " SQL_STEP_NEEDS " e ON e.step_id = s.id WHERE s.run_id = r.id))),"
+    "SELECT concat(" SQL_RUN_OPEN
+    ", ',\"steps\":[', (SELECT string_agg(" SQL_STEP_TEXT ", ',' ORDER BY s.ordinal)"
+    " FROM steps s LEFT JOIN " SQL_STEP_NEEDS " e ON e.step_id = s.id WHERE s.run_id = r.id), ']}'),"
     " r.finished_at IS NOT NULL FROM runs r WHERE r.id = $1",
     1
 };
 static const struct db_stmt run_state = { "api_run_state", "SELECT state FROM runs WHERE id ="
     " $1", 1 };
 static const struct db_stmt run_summary = { "api_run_summary",
-                                            "SELECT r.state, " SQL_RUN " FROM runs r WHERE r.id"
+                                            "SELECT r.state, " SQL_RUN_TEXT " FROM runs r WHERE r.id"
     " = $1", 1 };
 static const struct db_stmt run_answer = {
     "api_run_answer",
-    "SELECT set_config('steward.answer', (SELECT " SQL_RUN " FROM runs r WHERE r.id = $1)::text,"
+    "SELECT set_config('steward.answer', (SELECT " SQL_RUN_TEXT " FROM runs r WHERE r.id = $1),"
     " true)", 1
 };
 
@@ -37,16 +37,16 @@ static const struct db_stmt run_answer = {
 /* Two statements, so that the plan of each fits: one walks runs_newest, the other runs_by_config.
    */
 static const struct db_stmt runs_page = { "api_runs_page",
-                                          "SELECT r.id, " SQL_RUN " FROM runs r WHERE" RUNS_FILTER
+                                          "SELECT r.id, " SQL_RUN_TEXT " FROM runs r WHERE" RUNS_FILTER
                                           " ORDER BY r.id DESC LIMIT $8::int",
                                           8 };
 static const struct db_stmt runs_page_newest = {
-    "api_runs_page_newest", "SELECT r.id, " SQL_RUN " FROM runs r ORDER BY r.id DESC LIMIT"
+    "api_runs_page_newest", "SELECT r.id, " SQL_RUN_TEXT " FROM runs r ORDER BY r.id DESC LIMIT"
     " $1::int", 1
 };
 static const struct db_stmt runs_page_of_config = {
     "api_runs_page_of_config",
-    "SELECT r.id, " SQL_RUN " FROM runs r WHERE r.config = $9 AND" RUNS_FILTER
+    "SELECT r.id, " SQL_RUN_TEXT " FROM runs r WHERE r.config = $9 AND" RUNS_FILTER
     " ORDER BY r.id DESC LIMIT $8::int",
     9
 };

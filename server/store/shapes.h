@@ -13,36 +13,58 @@
 /* RFC 3339 UTC with milliseconds; NULL for NULL and infinity. */
 #define SQL_AT(x) "to_char(" x " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
-/* Members of a run r, for json_build_object. */
-#define SQL_RUN_MEMBERS                                                                            \
-    "'id', r.id, 'config', r.config, 'configVersion', r.config_version, 'kind', r.kind," \
-    " 'status', r.state, 'result', r.result, 'reason', r.reason, 'trigger', r.trigger," \
-    " 'scheduleId', r.schedule_id, 'nominalAt', " SQL_AT("r.nominal_at") ", 'retryOf'," \
-    " r.retry_of," \
-    " 'options', r.options, 'overlap', r.overlap, 'openSteps', r.open_steps," \
-    " 'totalSteps', r.total_steps, 'createdBy', r.created_by," \
-    " 'cancelRequestedAt', " SQL_AT("r.cancel_requested_at") ", 'createdAt'," \
-    " " SQL_AT("r.created_at") \
-    ", 'startedAt', " SQL_AT("r.started_at") ", 'finishedAt', " SQL_AT("r.finished_at") \
-    ", 'updatedAt', " SQL_AT("r.updated_at")
-#define SQL_RUN "json_strip_nulls(json_build_object(" SQL_RUN_MEMBERS "))"
+/*
+ * Runs and steps are read most, so their JSON is put together as text: json_build_object() looks up
+ * the type of every argument in the catalogue at every call (40 us for a run, this 8). concat()
+ * leaves out what is NULL, and with it the member. A word is text in which JSON escapes nothing by
+ * its own rules: ids, states, our kinds.
+ */
+#define SQL_MEMBER_WORD(name, x)   ", ',\"" name "\":\"' || " x " || '\"'"
+#define SQL_MEMBER_TEXT(name, x)   ", ',\"" name "\":' || to_json(" x ")"
+#define SQL_MEMBER_NUMBER(name, x) ", ',\"" name "\":' || " x
+#define SQL_MEMBER_AT(name, x)     SQL_MEMBER_WORD(name, SQL_AT(x))
+#define SQL_MEMBER_JSON(name, x)   ", ',\"" name "\":' || json_strip_nulls(" x ")::text"
+
+/* Arguments of concat() for a run r; the object is still open. */
+#define SQL_RUN_OPEN                                                                               \
+    "'{\"id\":\"', r.id, '\"'" SQL_MEMBER_TEXT("config", "r.config")                               \
+    SQL_MEMBER_NUMBER("configVersion", "r.config_version") SQL_MEMBER_WORD("kind", "r.kind")       \
+    SQL_MEMBER_WORD("status", "r.state") SQL_MEMBER_WORD("result", "r.result")                     \
+    SQL_MEMBER_TEXT("reason", "r.reason") SQL_MEMBER_WORD("trigger", "r.trigger")                  \
+    SQL_MEMBER_WORD("scheduleId", "r.schedule_id") SQL_MEMBER_AT("nominalAt", "r.nominal_at")      \
+    SQL_MEMBER_WORD("retryOf", "r.retry_of") SQL_MEMBER_JSON("options", "r.options")               \
+    SQL_MEMBER_WORD("overlap", "r.overlap") SQL_MEMBER_NUMBER("openSteps", "r.open_steps")         \
+    SQL_MEMBER_NUMBER("totalSteps", "r.total_steps") SQL_MEMBER_TEXT("createdBy", "r.created_by")  \
+    SQL_MEMBER_AT("cancelRequestedAt", "r.cancel_requested_at")                                    \
+    SQL_MEMBER_AT("createdAt", "r.created_at") SQL_MEMBER_AT("startedAt", "r.started_at")          \
+    SQL_MEMBER_AT("finishedAt", "r.finished_at") SQL_MEMBER_AT("updatedAt", "r.updated_at")
+#define SQL_RUN_TEXT "concat(" SQL_RUN_OPEN ", '}')"
+#define SQL_RUN      SQL_RUN_TEXT "::json"
 
 /* A step s; e.needs are the ordinals it waits for (SQL_STEP_NEEDS, once per run). */
-#define SQL_STEP                                                                                   \
-    "json_build_object('id', s.id, 'ordinal', s.ordinal, 'kind', s.kind, 'verb', s.verb," \
-    " 'name', s.name, 'resourceKey', s.resource_key, 'pointer', s.pointer, 'status', s.state," \
-    " 'needs', e.needs, 'waitingFor', s.waiting_for, 'waitingSince', " SQL_AT("s.waiting_since") \
-    ", 'nextLookAt', CASE WHEN s.state IN ('ready', 'waiting') THEN " SQL_AT("s.wake_at") " END" \
-    ", 'attempt', s.attempt, 'sends', s.sends, 'looks', s.looks, 'intent', s.intent_state," \
-    " 'operation', s.intent_op, 'intentName', s.intent_name, 'arn', s.arn," \
-    " 'awsStatus', s.aws_status, 'awsRequestId', s.aws_request_id, 'result', s.result," \
-    " 'reason', s.reason, 'failure', s.failure, 'details', s.details, 'request', s.request," \
-    " 'createdAt', " SQL_AT("s.created_at") ", 'startedAt', " SQL_AT("s.started_at") \
-    ", 'finishedAt', " SQL_AT("s.finished_at") ")"
+#define SQL_STEP_TEXT                                                                              \
+    "concat('{\"id\":\"', s.id, '\"'" SQL_MEMBER_NUMBER("ordinal", "s.ordinal")                    \
+    SQL_MEMBER_WORD("kind", "s.kind") SQL_MEMBER_WORD("verb", "s.verb")                            \
+    SQL_MEMBER_TEXT("name", "s.name") SQL_MEMBER_TEXT("resourceKey", "s.resource_key")             \
+    SQL_MEMBER_TEXT("pointer", "s.pointer") SQL_MEMBER_WORD("status", "s.state")                   \
+    SQL_MEMBER_NUMBER("needs", "e.needs") SQL_MEMBER_TEXT("waitingFor", "s.waiting_for")           \
+    SQL_MEMBER_AT("waitingSince", "s.waiting_since")                                               \
+    SQL_MEMBER_WORD("nextLookAt", "CASE WHEN s.state IN ('ready', 'waiting') THEN "                \
+                                  SQL_AT("s.wake_at") " END")                                      \
+    SQL_MEMBER_NUMBER("attempt", "s.attempt") SQL_MEMBER_NUMBER("sends", "s.sends")                \
+    SQL_MEMBER_NUMBER("looks", "s.looks") SQL_MEMBER_WORD("intent", "s.intent_state")              \
+    SQL_MEMBER_WORD("operation", "s.intent_op") SQL_MEMBER_TEXT("intentName", "s.intent_name")     \
+    SQL_MEMBER_TEXT("arn", "s.arn") SQL_MEMBER_TEXT("awsStatus", "s.aws_status")                   \
+    SQL_MEMBER_TEXT("awsRequestId", "s.aws_request_id") SQL_MEMBER_WORD("result", "s.result")      \
+    SQL_MEMBER_TEXT("reason", "s.reason") SQL_MEMBER_JSON("failure", "s.failure")                  \
+    SQL_MEMBER_JSON("details", "s.details") SQL_MEMBER_JSON("request", "s.request")                \
+    SQL_MEMBER_AT("createdAt", "s.created_at") SQL_MEMBER_AT("startedAt", "s.started_at")          \
+    SQL_MEMBER_AT("finishedAt", "s.finished_at") ", '}')"
 
 #define SQL_STEP_NEEDS                                                                             \
-    "(SELECT x.step_id, json_agg(n.ordinal ORDER BY n.ordinal) AS needs FROM steps n"              \
-    " JOIN step_edges x ON x.needs_id = n.id WHERE n.run_id = r.id GROUP BY x.step_id)"
+    "(SELECT x.step_id, '[' || string_agg(n.ordinal::text, ',' ORDER BY n.ordinal) || ']' AS"      \
+    " needs FROM steps n JOIN step_edges x ON x.needs_id = n.id WHERE n.run_id = r.id"             \
+    " GROUP BY x.step_id)"
 
 /* Status of a config c. */
 #define SQL_CONFIG_STATUS                                                                          \
