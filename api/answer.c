@@ -171,3 +171,25 @@ void answer_written(struct call *c, const char *text)
     else
         http_respond(c->rq, c->note.status, NULL, "", 0);
 }
+
+void answer_dry_run(struct call *c, json_t *what)
+{
+    AUTO_JSON json_t *answer = json_pack("{s:b}", "dryRun", 1);
+
+    json_object_update(answer, what);
+    json_decref(what);
+    answer_json(c, 200, answer);
+}
+
+void answer_world_moved(struct call *c, const char *config, const char *then, const char *now)
+{
+    if (now && then)
+        answer_problemf(c, 409, "world-moved",
+                        "The config \"%s\" was at version %s when the plan was made and is at "
+                        "version %s now: make a new plan.",
+                        config, then, now);
+    else
+        answer_problemf(c, 409, "world-moved",
+                        "The config \"%s\" %s since the plan was made: make a new plan.", config,
+                        now ? "came to be" : "was deleted");
+}

@@ -87,9 +87,11 @@ struct call {
     bool is_in_flight;
     bool is_parked; /* long poll: in api->waiting */
     struct write_note note;
-    size_t answer_op; /* of the last op given to call_write */
-    json_t *body;     /* parsed; owned */
-    void *state;      /* the handler's own */
+    size_t answer_op;                /* of the last op given to call_write */
+    json_t *body;                    /* parsed; owned */
+    void *state;                     /* the handler's own */
+    struct observation *observation; /* the look that is waited for (observe.h) */
+    phase_fn observation_next;
     void (*state_done)(void *state);
     struct call *next_waiting;
 };
@@ -149,6 +151,10 @@ bool etag_matches(const char *header, const char *etag);
 /* Rows (key, json, …) of op 0 as {"items", "next"}; more than limit rows were asked for, so one too
  * many says there is more. */
 void answer_page(struct call *c, int64_t limit);
+/* What a request would do: 200 {"dryRun": true, …} with the members of what, which it takes. */
+void answer_dry_run(struct call *c, json_t *what);
+/* 409: the config is not at the version a plan was made for. NULL: there is none. */
+void answer_world_moved(struct call *c, const char *config, const char *then, const char *now);
 /* A committed write: status, Location and Link of the note, body of the answer op. */
 void answer_written(struct call *c, const char *text);
 
@@ -262,8 +268,9 @@ void api_pause_post(struct call *c);
 void api_resume_post(struct call *c);
 void api_config_patch(struct call *c);
 void api_config_rollback(struct call *c);
-void api_config_plan(struct call *c);
 void api_plan_post(struct call *c);
+void api_plan_get(struct call *c);
+void api_plan_apply(struct call *c);
 void api_problems(struct call *c);
 void api_overview(struct call *c);
 void api_events(struct call *c);

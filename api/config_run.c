@@ -40,7 +40,7 @@ static void written(struct call *c)
     answer_written(c, rows_text(c->reply, c->answer_op, 0, 0));
 }
 
-static void answer_dry_run(struct call *c, const struct config_run *s)
+static void answer_trial(struct call *c, const struct config_run *s)
 {
     AUTO_JSON json_t *steps = config_plan_json(&s->plan);
     AUTO_JSON json_t *answer =
@@ -75,7 +75,7 @@ void config_run_write(struct call *c)
     if (!make_plan(c, s) || (s->adjust && !s->adjust(c, s)))
         return;
     if (c->is_dry_run) {
-        answer_dry_run(c, s);
+        answer_trial(c, s);
         return;
     }
     s->run = (struct run_new){ .config = s->config,

@@ -67,20 +67,20 @@ bool config_change_parse(struct call *c, struct config_change *w)
     return false;
 }
 
-/* [{key, kind, name, desired}] and the array literal of the keys. */
-static void list_resources(struct call *c, struct config_change *w)
+void config_resource_rows(struct call *c, const struct parameter_file *f, const char **resources,
+                          const char **resource_keys)
 {
-    AUTO_JSON json_t *rows = config_rows_resources(&w->file);
+    AUTO_JSON json_t *rows = config_rows_resources(f);
     AUTO_FREE char *text = NULL, *literal = NULL;
-    const char **keys = arena_alloc(c->arena, (w->file.n_components + 1) * sizeof *keys);
+    const char **keys = arena_alloc(c->arena, (f->n_components + 1) * sizeof *keys);
     size_t n = 0;
 
-    for (size_t i = 0; i < w->file.n_components; i++)
-        keys[n++] = w->file.components[i].key;
+    for (size_t i = 0; i < f->n_components; i++)
+        keys[n++] = f->components[i].key;
     text = json_compact(rows);
     literal = db_text_array(keys, n);
-    w->resources = arena_strdup(c->arena, text);
-    w->resource_keys = arena_strdup(c->arena, literal);
+    *resources = arena_strdup(c->arena, text);
+    *resource_keys = arena_strdup(c->arena, literal);
 }
 
 /* The row of READ_CURRENT is (version, sha256, sync, state of the newest apply, document). */
@@ -107,6 +107,17 @@ static bool check_preconditions(struct call *c)
         version ? "The config has moved on, to version %s: read it again, then repeat the change."
                 : "The config does not exist.",
         version ? version : "");
+    return false;
+}
+
+/* What was prepared for one version is not written over another. */
+static bool check_bound(struct call *c, const struct config_change *w)
+{
+    const char *version = rows_text(c->reply, READ_CURRENT, 0, 0);
+
+    if (!w->is_bound || str_eq(version, w->bound_version))
+        return true;
+    answer_world_moved(c, w->file.name, w->bound_version, version);
     return false;
 }
 
@@ -151,7 +162,7 @@ static void settle_version(struct call *c, struct config_change *w)
     is_settled = w->is_same && !(c->is_prune && rows_count(c->reply, READ_LEFT)) &&
                  str_eq(rows_text(c->reply, READ_CURRENT, 0, 2), "synced") &&
                  str_eq(rows_text(c->reply, READ_CURRENT, 0, 3), "succeeded");
-    w->has_run = !is_settled;
+    w->has_run = !is_settled || w->is_run_forced;
 }
 
 static const char *json_keep(struct call *c, const json_t *value)
@@ -221,7 +232,7 @@ static void written(struct call *c)
     answer_written(c, rows_text(c->reply, c->answer_op, 0, 0));
 }
 
-static void answer_dry_run(struct call *c, const struct config_change *w)
+static void answer_trial(struct call *c, const struct config_change *w)
 {
     AUTO_JSON json_t *steps = config_plan_json(&w->plan);
     AUTO_JSON json_t *answer =
@@ -267,14 +278,14 @@ static void current_read(struct call *c)
         call_start_over(c, w->restart);
         return;
     }
-    if (!check_preconditions(c) || !check_owners(c, w))
+    if (!check_bound(c, w) || !check_preconditions(c) || !check_owners(c, w))
         return;
     settle_version(c, w);
     if (!plan_leftovers(c, w))
         return;
     config_schedule_rows(c, w, READ_OWNED, rows_int(c->reply, READ_NOW, 0, 0, 0));
     if (c->is_dry_run) {
-        answer_dry_run(c, w);
+        answer_trial(c, w);
         return;
     }
     n = fill_config_ops(c, w, ops);
@@ -283,6 +294,8 @@ static void current_read(struct call *c)
         n += fill_run_ops(c, w, ops + n);
     if (!w->is_same)
         fill_event(c, w, &ops[n++]);
+    if (w->extra)
+        n += w->extra(c, w, ops + n);
     note.status = w->old_version ? 200 : 201;
     note.location = arena_printf(c->arena, "/configs/%s", w->file.name);
     note.link = w->run_id ? arena_printf(c->arena, "</runs/%s>; rel=\"run\"", w->run_id) : NULL;
@@ -311,7 +324,7 @@ void config_change_begin(struct call *c, struct config_change *w)
     if (!make_plan(c, w))
         return;
     w->warnings = findings_to_json(&w->file.warnings);
-    list_resources(c, w);
+    config_resource_rows(c, &w->file, &w->resources, &w->resource_keys);
     call_begin_write(c, read_current);
 }
 

@@ -23,7 +23,11 @@ struct config_change {
     phase_fn restart;         /* makes it again of the newest */
     bool is_same;             /* the document is the current one: no new version */
     bool has_run;
-
+    bool is_run_forced; /* a run even when the config is synced */
+    bool is_bound;      /* refused when the config is not at bound_version; NULL: must not exist */
+    const char *bound_version;
+    /* Statements that go along, after the run's; NULL: none. */
+    size_t (*extra)(struct call *c, const struct config_change *w, struct db_op *ops);
     const char *run_id;
 };
 
@@ -35,6 +39,10 @@ void config_change_reset(struct config_change *w);
 bool config_change_parse(struct call *c, struct config_change *w);
 /* From a good file to the answer. */
 void config_change_begin(struct call *c, struct config_change *w);
+
+/* The file's resources as [{key, kind, name, desired}], and the array literal of their keys. */
+void config_resource_rows(struct call *c, const struct parameter_file *f, const char **resources,
+                          const char **resource_keys);
 
 /* ---- config_schedules.c ---- */
 /* Fills schedules and schedule_paths; op: rows (path, id) of those the config has. */

@@ -132,6 +132,18 @@ static const char *headers_json(struct call *c)
     return arena_strdup(c->arena, text);
 }
 
+static void answer_unwritten(struct call *c)
+{
+    json_t *what = json_pack("{s:i}", "status", c->note.status), *effect = NULL;
+    struct err e;
+
+    if (c->note.detail && !json_parse(c->note.detail, strlen(c->note.detail), &effect, NULL, &e)) {
+        json_object_del(effect, "run"); /* an id that will never be */
+        json_object_set_new(what, "would", effect);
+    }
+    answer_dry_run(c, what);
+}
+
 void call_write(struct call *c, const struct db_op *ops, size_t n, const struct write_note *note)
 {
     struct db_op all[CALL_OPS_MAX];
@@ -140,6 +152,11 @@ void call_write(struct call *c, const struct db_op *ops, size_t n, const struct 
 
     assert(n + 3 <= CALL_OPS_MAX);
     c->note = *note;
+    /* The last guard of ?dryRun: whatever a handler forgot, nothing is written. */
+    if (c->is_dry_run) {
+        answer_unwritten(c);
+        return;
+    }
     if (c->idempotency_key)
         idempotency_store_lock(c->who.token_id, c->idempotency_key, &all[count++]);
     memcpy(all + count, ops, n * sizeof *ops);

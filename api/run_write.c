@@ -147,7 +147,7 @@ static void written(struct call *c)
     answer_written(c, rows_text(c->reply, c->answer_op, 0, 0));
 }
 
-static void answer_dry_run(struct call *c, const struct run_start *s, const char *version)
+static void answer_trial(struct call *c, const struct run_start *s, const char *version)
 {
     AUTO_JSON json_t *steps = config_plan_json(&s->plan);
     AUTO_JSON json_t *answer =
@@ -189,7 +189,7 @@ static void start_planned(struct call *c)
     size_t n = 0;
 
     if (c->is_dry_run) {
-        answer_dry_run(c, s, s->version);
+        answer_trial(c, s, s->version);
         return;
     }
     s->run = (struct run_new){ .config = s->config,

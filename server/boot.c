@@ -255,7 +255,7 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .on_events = b->on_numbered,
                                       .user = b->user };
 
-    TRY(serve_options_quotas(o, options.quotas, e));
+    quota_limits_in_progress(&o->quota_limits, options.quotas);
     options.settings = b->settings;
     options.settings.account_id = b->account_id;
     return engine_start(&options, &b->engine, e);
@@ -271,7 +271,9 @@ static void settle_settings(struct boot *b)
                                           .account_id = b->account_id,
                                           .region = b->aws ? aws_region(b->aws) : o->region,
                                           .partition = b->aws ? aws_partition(b->aws) : "aws",
-                                          .deployment_id = b->deployment_id };
+                                          .deployment_id = b->deployment_id,
+                                          .prices = &o->price_list,
+                                          .limits = &o->quota_limits };
 }
 
 static enum err_code run(struct boot *b, struct err *e)

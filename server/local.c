@@ -149,20 +149,18 @@ static bool adopt(struct local *l)
 #define ARGS_MAX   (ARGS_FIXED + 2 * KIND_COUNT + 1)
 
 /* The simulator has the quotas that we keep to. Texts live in the arena. */
-static enum err_code add_quotas(const struct serve_options *o, struct arena *arena,
-                                const char **args, struct err *e)
+static void add_quotas(const struct serve_options *o, struct arena *arena, const char **args)
 {
-    int quotas[KIND_COUNT];
-
-    TRY(serve_options_quotas(o, quotas, e));
     for (size_t k = 0; k < KIND_COUNT; k++) {
-        if (!kinds[k].quota_name)
+        int64_t limit = o->quota_limits.values[k];
+        struct quota q;
+
+        if (!quota_of_kind((enum kind_id) k, &q) || !quota_is_adjustable(&q))
             continue;
         *args++ = "--quota";
-        *args++ =
-            arena_printf(arena, "%s=%d", kinds[k].quota_name, quotas[k] ? quotas[k] : 1000000);
+        *args++ = arena_printf(arena, "%s=%lld", q.name,
+                               q.is_in_progress && !limit ? 1000000LL : (long long) limit);
     }
-    return OK;
 }
 
 static enum err_code spawn_child(const struct serve_options *o, struct local *l, struct err *e)
@@ -190,11 +188,7 @@ static enum err_code spawn_child(const struct serve_options *o, struct local *l,
                                    o->account_id,  "--region",     o->region, "--signature-window",
                                    window };
 
-    rc = (int) add_quotas(o, &arena, args + ARGS_FIXED, e);
-    if (rc) {
-        arena_done(&arena);
-        return (enum err_code) rc;
-    }
+    add_quotas(o, &arena, args + ARGS_FIXED);
     (void) posix_spawn_file_actions_init(&files);
     (void) posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     (void) posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);

@@ -18,6 +18,8 @@
 #include "steward/kinds.h"
 #include "steward/mailbox.h"
 #include "steward/outbound.h"
+#include "steward/prices.h"
+#include "steward/quotas.h"
 #include "steward/secret_box.h"
 
 /* Exit codes of the program. */
@@ -33,6 +35,9 @@ struct serve_options {
     int64_t simulator_time_scale, simulator_signature_window_ms;
     bool is_metrics_open, is_plain_http_accepted;
     struct conf_list allowed_hosts, quotas;
+    char *prices_file;
+    struct prices price_list;         /* by serve_options_settle() */
+    struct quota_limits quota_limits; /* likewise */
     int64_t fuse_per_solution, fuse_per_account;
     char *log_level, *log_format;
     int64_t observe_every_ms;
@@ -46,10 +51,6 @@ struct serve_options {
 extern const struct conf_program serve_program;
 /* Checks what the table can not, and fills what depends on other options. */
 MUST_USE enum err_code serve_options_settle(struct serve_options *o, struct err *e);
-/* The quotas by kind: the service's defaults and what --quota says. ERR_INVALID names the option.
- */
-MUST_USE enum err_code serve_options_quotas(const struct serve_options *o, int quotas[KIND_COUNT],
-                                            struct err *e);
 /* "HOST:PORT" or "[::1]:PORT" into its parts; host (size bytes) without brackets. */
 MUST_USE enum err_code listen_parse(const char *text, char *host, size_t size, uint16_t *port,
                                     struct err *e);

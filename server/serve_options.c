@@ -2,6 +2,7 @@
  * serve_options.c - the options of "steward serve": one table, in alphabetical order.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 #include "steward/mem.h"
 #include "steward/str.h"
 
-#define MINUTE INT64_C(60000)
-#define HOUR   (60 * MINUTE)
+#define MINUTE     INT64_C(60000)
+#define HOUR       (60 * MINUTE)
+#define PRICES_MAX 100000
 #define TEXT(option, member, default_text, word, says)                                       \
     {                                                                                        \
         .name = option, .type = CONF_TEXT, .offset = offsetof(struct serve_options, member), \
@@ -89,15 +91,18 @@ static const struct conf_option table[] = {
              "shortest time between looks at an AWS resource in progress (0: by kind)"),
     TEXT("prefix", prefix, NULL, "TEXT",
          "prefix of the data in the bucket (default: train/<dataset group>/)"),
+    TEXT("prices", prices_file, NULL, "FILE",
+         "price list for the costs in plans (default: the one compiled in, model/prices.json)"),
     TEXT("profile", profile, NULL, "NAME", "profile of the AWS configuration files"),
     { .name = "quota",
       .type = CONF_LIST,
       .offset = offsetof(struct serve_options, quotas),
       .value = "NAME=N",
-      .help =
-          "how many are in progress at a time in the account; dataset-import-jobs (5), "
-          "solution-versions (20), batch-inference-jobs (5), batch-segment-jobs (5); 0: no limit; "
-          "may be repeated" },
+      .help = "a quota of this account that is not the default: how many dataset-import-jobs (5), "
+              "solution-versions (20), batch-inference-jobs (5), batch-segment-jobs (5) may be in "
+              "progress (0: any number), and for plans how many dataset-groups (5), schemas (500), "
+              "filters (30), solutions (10), campaigns (5), recommenders (5) there may be; may be "
+              "repeated" },
     TEXT("region", region, NULL, "NAME", "AWS region"),
     TEXT("role-arn", role_arn, NULL, "ARN",
          "role that Amazon Personalize reads and writes S3 with"),
@@ -224,44 +229,35 @@ static enum err_code settle_local(struct serve_options *o, struct err *e)
     return OK;
 }
 
-enum err_code serve_options_quotas(const struct serve_options *o, int quotas[KIND_COUNT],
-                                   struct err *e)
+static enum err_code settle_prices(struct serve_options *o, struct err *e)
 {
-    for (size_t k = 0; k < KIND_COUNT; k++)
-        quotas[k] = kinds[k].quota;
-    for (size_t i = 0; i < o->quotas.count; i++) {
-        const char *text = o->quotas.items[i], *equals = strchr(text, '=');
-        int64_t value = -1;
-        bool is_known = false;
+    AUTO_BUF struct buf text = { 0 };
+    char block[4096];
+    size_t n;
+    FILE *file;
 
-        for (size_t k = 0; equals && k < KIND_COUNT; k++) {
-            const char *name = kinds[k].quota_name;
-
-            if (!name || strlen(name) != (size_t) (equals - text) || !str_starts(text, name) ||
-                !str_to_i64(equals + 1, 0, 1000000, &value))
-                continue;
-            is_known = true;
-            quotas[k] = (int) value;
-        }
-        if (!is_known)
-            return err_set(e, ERR_INVALID,
-                           "--quota: \"%s\" is not NAME=N with one of dataset-import-jobs, "
-                           "solution-versions, batch-inference-jobs, batch-segment-jobs.",
-                           text);
-    }
-    return OK;
+    o->price_list = *prices_builtin();
+    if (!o->prices_file)
+        return OK;
+    file = fopen(o->prices_file, "re");
+    if (!file)
+        return err_set(e, ERR_INVALID, "--prices: %s cannot be read: %s.", o->prices_file,
+                       strerror(errno));
+    while ((n = fread(block, 1, sizeof block, file)) > 0 && text.length < PRICES_MAX)
+        buf_add(&text, block, n);
+    (void) fclose(file);
+    return prices_parse(text.data ? text.data : "", text.length, &o->price_list, e);
 }
 
 enum err_code serve_options_settle(struct serve_options *o, struct err *e)
 {
-    int quotas[KIND_COUNT];
-
     if (!o->data_dir || !*o->data_dir) {
         free(o->data_dir);
         o->data_dir = default_data_dir();
     }
     TRY(check_listen(o, e));
-    TRY(serve_options_quotas(o, quotas, e));
+    TRY(settle_prices(o, e));
+    TRY(quota_limits_parse(&o->quotas, &o->quota_limits, e));
     if (o->account_id && (strlen(o->account_id) != 12 || strspn(o->account_id, "0123456789") != 12))
         return err_set(e, ERR_INVALID, "--account-id: \"%s\" is not 12 digits.", o->account_id);
     if (!str_eq(o->log_format, "logfmt") && !str_eq(o->log_format, "json"))

@@ -14,6 +14,8 @@
 #include "steward/kinds.h"
 #include "steward/mem.h"
 #include "steward/parameter_file.h"
+#include "steward/prices.h"
+#include "steward/quotas.h"
 
 enum run_kind {
     RUN_KIND_APPLY,
@@ -61,6 +63,8 @@ bool verb_find(const char *name, enum verb *out);
 struct plan_settings {
     const char *bucket, *prefix, *role_arn, *account_id, *region, *partition;
     const char *deployment_id;
+    const struct prices *prices;       /* for plans people look at */
+    const struct quota_limits *limits; /* likewise */
 };
 
 struct plan_step {

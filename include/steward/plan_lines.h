@@ -19,6 +19,9 @@
  */
 json_t *plan_lines_of(const json_t *steps);
 
+/* Counts "summary" and "changes" anew after lines were changed. */
+void plan_lines_count(json_t *plan);
+
 /* The plan as a terminal shows it, or as Markdown for a pull request. title: "config shop". */
 void plan_lines_text(const json_t *plan, const char *title, struct buf *out);
 void plan_lines_markdown(const json_t *plan, const char *title, struct buf *out);

@@ -13,6 +13,7 @@
 #include "steward/kinds.h"
 #include "steward/mem.h"
 #include "steward/plan_leftover.h"
+#include "steward/plan_words.h"
 
 static const struct {
     const char *name, *sign, *words;
@@ -170,7 +171,7 @@ static json_t *summary_of(const json_t *lines)
 
 json_t *plan_lines_of(const json_t *steps)
 {
-    json_t *lines = json_array(), *summary;
+    json_t *lines = json_array(), *plan;
     size_t i;
     json_t *step;
 
@@ -189,12 +190,19 @@ json_t *plan_lines_of(const json_t *steps)
         json_object_set_new(line, "fields", fields_of(differences));
         json_array_append_new(lines, line);
     }
-    summary = summary_of(lines);
-    return json_pack("{s:b, s:o, s:o}", "changes",
-                     json_array_size(lines) >
-                         (size_t) (json_integer_value(json_object_get(summary, "noop")) +
-                                   json_integer_value(json_object_get(summary, "adopt"))),
-                     "summary", summary, "lines", lines);
+    plan = json_pack("{s:b, s:{}, s:o}", "changes", 0, "summary", "lines", lines);
+    plan_lines_count(plan);
+    return plan;
+}
+
+void plan_lines_count(json_t *plan)
+{
+    const json_t *lines = json_object_get(plan, "lines");
+    json_t *summary = summary_of(lines);
+    int64_t still = json_int_or(summary, "noop", 0) + json_int_or(summary, "adopt", 0);
+
+    json_object_set_new(plan, "changes", json_boolean(json_array_size(lines) > (size_t) still));
+    json_object_set_new(plan, "summary", summary);
 }
 
 /* ---- for people ---- */
@@ -253,34 +261,38 @@ void plan_lines_text(const json_t *plan, const char *title, struct buf *out)
     json_array_foreach (json_object_get(plan, "lines"), i, line) {
         if (is_action(line, "noop") && !json_object_get(line, "leftBehind"))
             continue;
-        buf_printf(out, "  %s %-14s %-18s %s: %s\n", sign_of(line), json_text(line, "action"),
+        buf_printf(out, "  %s %-14s %-18s %s: %s", sign_of(line), json_text(line, "action"),
                    json_text_or(line, "kind", ""), json_text_or(line, "name", ""),
                    json_text_or(line, "reason", ""));
+        plan_words_quota(line, out);
+        buf_adds(out, "\n");
         add_fields(line, "        ", out);
+        plan_words_cost(line, "        ", out);
     }
     add_summary(plan, out);
     buf_adds(out, "\n");
+    plan_words_total(plan, false, out);
+    plan_words_foot(plan, false, out);
 }
 
 void plan_lines_markdown(const json_t *plan, const char *title, struct buf *out)
 {
-    size_t i, k;
-    json_t *line, *f;
+    bool has_table = false;
+    size_t i;
+    json_t *line;
 
     buf_printf(out, "### Plan of %s\n\n", title);
     add_summary(plan, out);
     buf_adds(out, "\n");
-    if (!json_bool_or(plan, "changes", false))
-        return;
-    buf_adds(out, "\n| action | kind | name | why | fields |\n|---|---|---|---|---|\n");
+    plan_words_total(plan, true, out);
     json_array_foreach (json_object_get(plan, "lines"), i, line) {
-        if (is_action(line, "noop"))
+        if (is_action(line, "noop") && !json_object_get(line, "leftBehind"))
             continue;
-        buf_printf(out, "| %s | %s | `%s` | %s | ", json_text(line, "action"),
-                   json_text_or(line, "kind", ""), json_text_or(line, "name", ""),
-                   json_text_or(line, "reason", ""));
-        json_array_foreach (json_object_get(line, "fields"), k, f)
-            buf_printf(out, "%s`%s`", k ? ", " : "", json_text_or(f, "field", ""));
-        buf_adds(out, " |\n");
+        if (!has_table)
+            buf_adds(out, "\n| action | kind | name | why | fields | cost | quota |\n"
+                          "|---|---|---|---|---|---|---|\n");
+        has_table = true;
+        plan_words_row(line, out);
     }
+    plan_words_foot(plan, true, out);
 }

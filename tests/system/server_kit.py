@@ -71,8 +71,8 @@ class Server:
         self.log = self.folder / "server.log"
         # A session makes more than a real account may have; tests of quotas set their own.
         self.options = [*(["--local", "--simulator-listen", "127.0.0.1:0", "--simulator-time-scale", "100000",
-                           "--quota", "dataset-import-jobs=500", "--quota", "solution-versions=500"]
-                          if local else []), *options]
+                           "--quota", "dataset-import-jobs=500", "--quota", "solution-versions=500",
+                           "--quota", "dataset-groups=500"] if local else []), *options]
         self.local = local
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STEWARD_"))} | (env or {})
         self.process = None

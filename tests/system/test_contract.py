@@ -91,7 +91,9 @@ def world(steward):
     run = steward.wait_run(answer["run"]["id"])
     schedule = steward.ok("GET", "/schedules?config=contract")["items"][0]
     token = steward.ok("POST", "/tokens", json={"name": "contract", "scopes": ["read"]})
-    return {"document": document, "run": run["id"], "schedule": schedule["id"], "token": token["id"]}
+    plan = steward.ok("POST", "/plans", json={"config": "contract"})
+    assert steward.ok("GET", f"/plans/{plan['id']}?wait=30")["status"] == "ready"
+    return {"document": document, "run": run["id"], "schedule": schedule["id"], "token": token["id"], "plan": plan["id"]}
 
 
 def path_values(path, world):
@@ -104,7 +106,7 @@ def test_a_real_answer_of_every_operation(steward, world):
     bodies = {
         "createConfig": world["document"], "replaceConfig": world["document"], "validateConfig": world["document"],
         "planConfig": world["document"], "importConfig": {"datasetGroup": "contract"},
-        "createRun": {"config": "contract", "kind": "import"}, "createToken": {"name": "x", "scopes": ["read"]},
+        "createRun": {"config": "contract", "kind": "import"}, "savePlan": {"config": "contract"}, "createToken": {"name": "x", "scopes": ["read"]},
         "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []}, "patchSchedule": {"paused": True, "reason": "contract"},
     }
     done = []
@@ -116,7 +118,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         answer = steward.call(method, target, json=bodies.get(op["operationId"]), params=params)
         check(answer, method, path)
         expected = {"cancelRun": 409, "importConfig": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
-                    "createRun": 202, "runSchedule": 202, "createToken": 201, "revokeToken": 204}
+                    "createRun": 202, "savePlan": 202, "applyPlan": 409, "runSchedule": 202, "createToken": 201, "revokeToken": 204}
         assert answer.status_code == expected.get(op["operationId"], 200), (target, answer.text[:300])
         done.append(op["operationId"])
     assert len(done) == len(table())

@@ -124,6 +124,9 @@ def variables(server, operation, known):
         server.wait_run(known["RUN"])
     if operation in ("getToken", "revokeToken"):
         known["TOKEN_ID"] = server.ok("POST", "/tokens", json={"name": "curl", "scopes": ["read"]})["id"]
+    if operation in ("getPlan", "applyPlan") and "PLAN" not in known:
+        known["PLAN"] = server.ok("POST", "/plans", json={"config": "movies"})["id"]
+        assert server.ok("GET", f"/plans/{known['PLAN']}?wait=30")["status"] == "ready"
     known.setdefault("SCHEDULE", server.ok("GET", "/schedules")["items"][0]["id"])
     return known
 
