@@ -79,7 +79,7 @@ static void answer_stored(struct call *c, const json_t *outcome)
     call_read(c, &op, 1, answer_read);
 }
 
-static void answer_dry_run(struct call *c, json_t *document)
+static void answer_trial(struct call *c, json_t *document)
 {
     const struct import_call *s = c->state;
     AUTO_JSON json_t *answer = json_pack("{s:b, s:s, s:O, s:s}", "dryRun", 1, "config", s->group,
@@ -100,7 +100,7 @@ static bool over(struct call *c, const json_t *run)
         answer_field(c, "/datasetGroup", "cannot-import",
                      json_text_or(step, "reason", "The dataset group could not be read."));
     else if (c->is_dry_run)
-        answer_dry_run(c, document);
+        answer_trial(c, document);
     else if (!outcome)
         return false;
     else if (json_bool_or(outcome, "stored", false))

@@ -90,7 +90,7 @@ static const struct db_stmt mark_quota = {
     " judged AS (UPDATE steps s SET quota_since = CASE WHEN p.place <= w.quota THEN NULL ELSE w.since END"
     "  FROM wish w JOIN placed p ON p.id = w.id WHERE s.id = w.id RETURNING s.kind, w.config, s.quota_since)"
     " INSERT INTO quota_turns (kind, config, served_at)"
-    " SELECT DISTINCT kind, config, clock_timestamp() FROM judged WHERE quota_since IS NULL"
+    " SELECT kind, config, max(clock_timestamp()) FROM judged WHERE quota_since IS NULL GROUP BY kind, config"
     " ON CONFLICT (kind, config) DO UPDATE SET served_at = excluded.served_at",
     2
 };
