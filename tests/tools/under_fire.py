@@ -28,6 +28,9 @@ from server_kit import config, wait_until  # noqa: E402
 from world_kit import Postgres, World  # noqa: E402
 
 CLIENTS = 4
+STUCK = ("SELECT r.id, r.config, r.state, r.reason, s.ordinal, s.kind, s.verb, s.state, s.intent_state, s.failures, s.claims, s.wake_at - now(),"
+         " s.lease_owner, s.waiting_for, s.reason FROM runs r LEFT JOIN steps s ON s.run_id = r.id AND s.finished_at IS NULL"
+         " WHERE r.finished_at IS NULL ORDER BY r.id, s.ordinal LIMIT 20")
 
 
 class Chaos(threading.Thread):
@@ -127,7 +130,10 @@ def under_fire(folder, seconds, runs, replicas, seed):
         for i, server in enumerate(world.replicas):
             if server.process is None or server.process.poll() is not None:
                 world.start(i, ready=False)
-        wait_until(lambda: not world.query("SELECT 1 FROM runs WHERE finished_at IS NULL LIMIT 1"), 180)
+        try:
+            wait_until(lambda: not world.query("SELECT 1 FROM runs WHERE finished_at IS NULL LIMIT 1"), 180)
+        except AssertionError:
+            raise AssertionError(f"stuck: {world.query(STUCK)}") from None
         wait_until(lambda: not world.query("SELECT 1 FROM events WHERE seq IS NULL LIMIT 1"), 30)
         assert not clients.odd, clients.odd[:3]
         stored = {r[0] for r in world.query("SELECT id FROM runs")}
