@@ -113,6 +113,9 @@ static enum err_code parse_value(struct scanner *s, struct filter_condition *c, 
         c->placeholder = xstrdup(s->word + 1);
     } else if (is_number(s->word)) {
         json_array_append_new(c->values, json_string(s->word));
+    } else if (!strncasecmp(s->word, "CurrentItem.", 12) && s->word[12]) {
+        free(c->current);
+        c->current = xstrdup(s->word + 12);
     } else if (is_at(s, "*") && is_list) {
         json_array_append_new(c->values, json_string("*"));
     } else {
@@ -147,8 +150,17 @@ static enum err_code parse_operator(struct scanner *s, struct filter_condition *
 
 static enum err_code parse_field(struct scanner *s, struct filter_condition *c, struct err *e)
 {
-    static const char *const datasets[] = { "Items",       "Users",   "Interactions",
-                                            "CurrentUser", "Actions", "Action_Interactions" };
+    /* The guide writes Action as well as Actions. */
+    static const struct {
+        const char *word, *dataset;
+    } datasets[] = { { "Items", "Items" },
+                     { "Users", "Users" },
+                     { "Interactions", "Interactions" },
+                     { "CurrentUser", "CurrentUser" },
+                     { "Actions", "Actions" },
+                     { "Action", "Actions" },
+                     { "Action_Interactions", "Action_Interactions" },
+                     { "ActionInteractions", "Action_Interactions" } };
     char *dot = strchr(s->word, '.');
 
     if (!dot || s->text)
@@ -156,8 +168,8 @@ static enum err_code parse_field(struct scanner *s, struct filter_condition *c, 
                        *s->word ? s->word : "end of expression");
     *dot = '\0';
     for (size_t i = 0; i < ARRAY_LEN(datasets); i++) {
-        if (strcasecmp(datasets[i], s->word) == 0) {
-            (void) str_copy(c->dataset, sizeof c->dataset, datasets[i]);
+        if (strcasecmp(datasets[i].word, s->word) == 0) {
+            (void) str_copy(c->dataset, sizeof c->dataset, datasets[i].dataset);
             (void) str_copy(c->field, sizeof c->field, dot + 1);
             return scan(s, e);
         }
@@ -169,11 +181,11 @@ static enum err_code parse_condition(struct scanner *s, struct filter_condition 
 {
     TRY(parse_field(s, c, e));
     TRY(parse_operator(s, c, e));
-    if (c->op != FILTER_IN && c->op != FILTER_NOT_IN)
+    if (c->op != FILTER_IN && c->op != FILTER_NOT_IN && !is_at(s, "("))
         return parse_value(s, c, e);
     TRY(expect(s, "(", e));
     TRY(parse_value(s, c, e));
-    while (is_at(s, ",")) {
+    while ((c->op == FILTER_IN || c->op == FILTER_NOT_IN) && is_at(s, ",")) {
         TRY(scan(s, e));
         TRY(parse_value(s, c, e));
     }
@@ -206,6 +218,12 @@ static enum err_code parse_conditions(struct scanner *s, struct filter_clause *c
         if (is_if && strcasecmp(c->dataset, "CurrentUser") != 0)
             return err_set(e, ERR_INVALID,
                            "Invalid Expression: IF can only test CurrentUser fields.");
+        if (!is_if && strcasecmp(c->dataset, "CurrentUser") == 0)
+            return err_set(e, ERR_INVALID,
+                           "Invalid Expression: CurrentUser can only be tested after IF.");
+        if (is_if && is_at(s, "OR"))
+            return err_set(e, ERR_INVALID,
+                           "Invalid Expression: conditions after IF are joined by AND only.");
         if (!is_at(s, "AND") && !is_at(s, "OR"))
             return OK;
         is_or = is_at(s, "OR");
@@ -288,6 +306,7 @@ void sim_filter_done(struct filter *f)
         for (size_t k = 0; k < f->clauses[i].count; k++) {
             json_decref(f->clauses[i].conditions[k].values);
             free(f->clauses[i].conditions[k].placeholder);
+            free(f->clauses[i].conditions[k].current);
         }
         free(f->clauses[i].conditions);
     }
@@ -395,6 +414,13 @@ static bool condition_holds(const struct filter_condition *c, const struct filte
     if (c->placeholder) {
         given = split_values(json_text_or(q->values, c->placeholder, ""));
         want = given;
+    }
+    if (c->current) {
+        /* One lookup borrows until the next: what was found first is copied. */
+        AUTO_JSON json_t *own = json_deep_copy(have);
+
+        return any_matches(c->op, own, q->lookup(q->context, "CurrentItem", c->current)) !=
+               is_negative;
     }
     return any_matches(c->op, have, want) != is_negative;
 }

@@ -32,7 +32,8 @@ struct filter_condition {
                                         … as written */
     char field[FILTER_NAME_BYTES];
     enum filter_operator op;
-    json_t *values;    /* list of texts; empty when a placeholder stands there */
+    json_t *values;    /* list of texts; empty when a placeholder or a field stands there */
+    char *current;     /* CurrentItem.FIELD stands there: FIELD; NULL */
     char *placeholder; /* name without '$'; NULL */
     bool is_or;        /* joined to the one before by OR instead of AND */
     bool is_if;        /* behind IF: says when the clause applies */

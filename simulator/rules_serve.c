@@ -180,6 +180,10 @@ static enum wire_error check_condition(struct call *c, const char *group,
         return call_fail(c, WIRE_INVALID_INPUT,
                          "Invalid Expression: the dataset group has no %s dataset.", x->dataset);
     field = avro_field(schema, x->field);
+    /* Streamed events bring these, whatever the schema says. */
+    if (!field && str_eq(x->dataset, "Interactions") &&
+        (str_eq(x->field, "EVENT_TYPE") || str_eq(x->field, "EVENT_VALUE")))
+        return WIRE_OK;
     if (!field)
         return call_fail(c, WIRE_INVALID_INPUT,
                          "Invalid Expression: the field %s.%s does not exist.", x->dataset,
@@ -188,6 +192,10 @@ static enum wire_error check_condition(struct call *c, const char *group,
         return call_fail(c, WIRE_INVALID_INPUT,
                          "Invalid Expression: the boolean field %s.%s cannot be used in a filter.",
                          x->dataset, x->field);
+    if (x->current && !avro_field(group_schema(&c->sim->world, group, "ITEMS"), x->current))
+        return call_fail(c, WIRE_INVALID_INPUT,
+                         "Invalid Expression: the field CurrentItem.%s does not exist.",
+                         x->current);
     return WIRE_OK;
 }
 

@@ -40,7 +40,8 @@ enum err_code model_read(const char *data_dir, const char *name, struct model *o
 struct candidate {
     const struct catalog *c;
     const char *user, *item;
-    json_t *values; /* of the last lookup */
+    const char *current; /* the item that the caller looks at; NULL */
+    json_t *values;      /* of the last lookup */
 };
 
 /* Several categories stand in one value, separated by bars. */
@@ -86,6 +87,11 @@ static const json_t *look_up(void *context, const char *dataset, const char *fie
     if (str_eq(dataset, "Items"))
         split_into(at->values,
                    str_eq(field, "ITEM_ID") ? at->item : cell(at, CATALOG_ITEMS, field));
+    else if (str_eq(dataset, "CurrentItem"))
+        split_into(at->values,
+                   str_eq(field, "ITEM_ID")
+                       ? at->current
+                       : json_text(catalog_row(at->c, CATALOG_ITEMS, at->current), field));
     else if (str_eq(dataset, "Actions"))
         split_into(at->values, cell(at, CATALOG_ACTIONS, field));
     else if (str_eq(dataset, "Users") || str_eq(dataset, "CurrentUser"))
@@ -104,6 +110,7 @@ static bool is_kept(const struct serve_question *q, struct candidate *at)
 {
     const struct filter_question fq = { look_up, at, q->filter_values };
 
+    at->current = q->item;
     return !q->filter || sim_filter_keeps(q->filter, &fq);
 }
 

@@ -127,12 +127,19 @@ static void check_filter_field(struct check *c, const json_t *document,
     }
     if (!json_is_object(schema))
         return;
+    if (!field && (strcasecmp(test->field, "EVENT_TYPE") == 0 ||
+                   strcasecmp(test->field, "EVENT_VALUE") == 0)) {
+        caution(c, CODE_FILTER_FIELD, pointer,
+                "Position %zu: the schema of %s has no field %s; add it, or the filter matches "
+                "nothing that was imported.",
+                test->position + 1, test->dataset, test->field);
+        return;
+    }
     if (!field) {
-        bool is_event = strcasecmp(test->field, "EVENT_TYPE") == 0;
-
-        caution(c, CODE_FILTER_FIELD, pointer, "Position %zu: the schema of %s has no field %s%s.",
-                test->position + 1, test->dataset, test->field,
-                is_event ? "; add it, or the filter matches nothing that was imported" : "");
+        problem(
+            c, CODE_FILTER_FIELD, pointer,
+            "Position %zu: the schema of %s has no field %s; the service refuses such a filter.",
+            test->position + 1, test->dataset, test->field);
         return;
     }
     if (schema_field_is(field, "boolean"))

@@ -193,7 +193,8 @@ class World:
                 if server.process is not None:
                     server.kill()
             self.simulator.__exit__()
-            self.postgres.query("postgres", f"DROP DATABASE {self.database} WITH (FORCE)")
+            if not kind:  # what failed is left to be looked at
+                self.postgres.query("postgres", f"DROP DATABASE {self.database} WITH (FORCE)")
 
     def start(self, i, ready=True):
         """Starts a replica, or starts it again after its death."""

@@ -28,7 +28,7 @@ from server_kit import config, wait_until  # noqa: E402
 from world_kit import Postgres, World  # noqa: E402
 
 CLIENTS = 4
-STUCK = ("SELECT r.id, r.config, r.state, r.reason, s.ordinal, s.kind, s.verb, s.state, s.intent_state, s.failures, s.claims, s.wake_at - now(),"
+STUCK = ("SELECT r.id, r.config, r.state, r.reason, s.ordinal, s.kind, s.verb, s.state, s.intent_state, s.failures, s.claims, s.wake_at::text,"
          " s.lease_owner, s.waiting_for, s.reason FROM runs r LEFT JOIN steps s ON s.run_id = r.id AND s.finished_at IS NULL"
          " WHERE r.finished_at IS NULL ORDER BY r.id, s.ordinal LIMIT 20")
 
