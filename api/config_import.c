@@ -184,7 +184,8 @@ static void start(struct call *c)
                &(struct write_note){
                    .status = 202,
                    .detail = arena_printf(c->arena, "{\"run\":\"%s\",\"kind\":\"adopt\"}", run.id),
-                   .next = look });
+                   .next = look,
+                   .is_look = true });
 }
 
 static void begin(struct call *c)

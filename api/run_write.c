@@ -297,7 +297,7 @@ static void run_state_read(struct call *c)
         return;
     }
     if (str_eq(state, "cancelling") || str_eq(state, "cancelled")) {
-        answer_run(c, 202); /* said once is enough */
+        answer_run(c, c->is_dry_run ? 200 : 202); /* said once is enough */
         return;
     }
     if (!str_eq(state, "queued") && !str_eq(state, "running")) {

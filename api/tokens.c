@@ -138,7 +138,8 @@ static void insert_token(struct call *c)
     struct db_op ops[3];
 
     if (c->is_dry_run) {
-        answer_text(c, 200, "{\"dryRun\":true}", 15);
+        answer_dry_run(c, json_pack("{s:s, s:O}", "name", json_text(c->body, "name"), "scopes",
+                                    json_object_get(c->body, "scopes")));
         return;
     }
     token_new(&m->token);
@@ -186,7 +187,7 @@ static void standing_read(struct call *c)
 
     if (!rows_count(c->reply, 0)) {
         answer_not_found(c, "token", id);
-    } else if (rows_bool(c->reply, 0, 0, 0) || (c->is_dry_run && !rows_bool(c->reply, 0, 0, 1))) {
+    } else if (rows_bool(c->reply, 0, 0, 0) && !c->is_dry_run) {
         http_respond(c->rq, 204, NULL, "", 0);
     } else if (rows_bool(c->reply, 0, 0, 1)) {
         answer_problem(c, 409, "last-admin-token",
