@@ -273,6 +273,7 @@ void api_plan_post(struct call *c);
 void api_plan_get(struct call *c);
 void api_plan_apply(struct call *c);
 void api_problems(struct call *c);
+void api_orphans(struct call *c);
 void api_overview(struct call *c);
 void api_events(struct call *c);
 void api_recipes(struct call *c);

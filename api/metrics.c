@@ -134,6 +134,12 @@ static void with_counts(struct call *c)
                 buf_printf(&out, "steward_open_%ss{status=\"%s\"} %s\n", what,
                            rows_text(c->reply, 0, i, 1), rows_text(c->reply, 0, i, 2));
     }
+    buf_printf(&out, "# HELP steward_orphans_total What the last audit found alive and owned by no "
+                     "config, by whose mark it bears.\n# TYPE steward_orphans_total gauge\n");
+    for (size_t i = 0; i < rows_count(c->reply, 0); i++)
+        if (str_eq(rows_text(c->reply, 0, i, 0), "orphan"))
+            buf_printf(&out, "steward_orphans_total{owner=\"%s\"} %s\n",
+                       rows_text(c->reply, 0, i, 1), rows_text(c->reply, 0, i, 2));
     respond(c, &out);
 }
 

@@ -84,6 +84,8 @@ const struct api_route api_routes[] = {
       BODY_NONE, 0, { NULL } },
     { "GET",    "/problems",                      "listProblems",           SCOPE_READ,    api_problems,
       BODY_NONE, 0, { "config" } },
+    { "GET",    "/orphans",                       "listOrphans",            SCOPE_READ,    api_orphans,
+      BODY_NONE, ROUTE_UNMETERED, { "limit", "cursor", "kind", "owner", "config" } },
     { "GET",    "/recipes",                       "listRecipes",            SCOPE_READ,    api_recipes, BODY_NONE, 0, { NULL } },
     { "GET",    "/schemas/parameter-file.json",   "getParameterFileSchema", SCOPE_READ,    api_schema_parameter_file,
       BODY_NONE, 0, { NULL } },

@@ -53,6 +53,8 @@ enum verb {
     VERB_STOP,    /* stop what is in progress */
     VERB_OBSERVE, /* look, compare, change nothing */
     VERB_IMPORT,  /* read a dataset group with all it has, and make a file of it */
+    VERB_AUDIT,   /* list what lives in the account */
+    VERB_RETIRE,  /* delete the solutions that a blue-green replacement left behind */
     VERB_COUNT
 };
 const char *verb_name(enum verb verb);
@@ -97,6 +99,8 @@ MUST_USE enum err_code plan_build(const struct parameter_file *f,
 void plan_done(struct plan *p);
 /* One step: read the dataset group, which must outlive the plan. */
 void plan_import_group(const char *group, struct plan *out);
+/* One step: list what lives in the account. */
+void plan_audit(struct plan *out);
 
 /* Options of the runs that a schedule of the file starts: {"solutions": […], "jobs": […]}. Caller
  * owns. */

@@ -480,20 +480,31 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
     return OK;
 }
 
-void plan_import_group(const char *group, struct plan *out)
+static void plan_one(enum verb verb, const char *name, struct plan *out)
 {
     *out = (struct plan){ 0 };
     out->steps = arena_alloc(&out->arena, sizeof *out->steps);
     out->n_steps = 1;
-    out->steps[0] = (struct plan_step){ .kind = KIND_DATASET_GROUP,
-                                        .verb = VERB_IMPORT,
-                                        .pointer = "",
-                                        .name = group,
-                                        .key = arena_printf(&out->arena, "import/%s", group),
-                                        .request = json_object(),
-                                        .tags = json_array(),
-                                        .refs = json_object(),
-                                        .options = json_object() };
+    out->steps[0] =
+        (struct plan_step){ .kind = KIND_DATASET_GROUP,
+                            .verb = verb,
+                            .pointer = "",
+                            .name = name,
+                            .key = arena_printf(&out->arena, "%s/%s", verb_name(verb), name),
+                            .request = json_object(),
+                            .tags = json_array(),
+                            .refs = json_object(),
+                            .options = json_object() };
+}
+
+void plan_import_group(const char *group, struct plan *out)
+{
+    plan_one(VERB_IMPORT, group, out);
+}
+
+void plan_audit(struct plan *out)
+{
+    plan_one(VERB_AUDIT, "account", out);
 }
 
 void plan_done(struct plan *p)
@@ -545,7 +556,7 @@ json_t *plan_claims(const struct plan *p)
     /* Looking disturbs nobody, and stopping a training must not wait for the run that trains. */
     for (size_t i = 0; i < p->n_steps; i++)
         if (p->steps[i].verb != VERB_OBSERVE && p->steps[i].verb != VERB_STOP &&
-            p->steps[i].verb != VERB_IMPORT)
+            p->steps[i].verb != VERB_IMPORT && p->steps[i].verb != VERB_AUDIT)
             keys[n++] = p->steps[i].key;
     qsort(keys, n, sizeof *keys, compare_texts);
     for (size_t i = 0; i < n; i++)

@@ -541,6 +541,8 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
         str_copy(w->intent_name, sizeof w->intent_name, row->intent_name);
     if (row->verb == VERB_IMPORT)
         return adopt_begin(k, w);
+    if (row->verb == VERB_AUDIT)
+        return audit_begin(w);
     if (row->arn && row->verb != VERB_STOP) {
         w->look.is_foreign = row->step.intent != INTENT_SAVED;
         return describe(w, row->arn);
@@ -579,6 +581,8 @@ enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen
         return after_tags(k, w, seen);
     case LOOK_ADOPT:
         return adopt_continue(w, seen);
+    case LOOK_AUDIT:
+        return audit_continue(k, w, seen);
     case LOOK_START:
         break;
     }

@@ -53,7 +53,7 @@ static void add_observed(struct work *w, json_t *item)
     const json_t *o = w->observed;
     const char *tracking_id;
 
-    if (!o || w->row.verb == VERB_IMPORT)
+    if (!o || w->row.verb == VERB_IMPORT || w->row.verb == VERB_AUDIT)
         return;
     json_object_set(item, "observed", (json_t *) o);
     set_text(item, "aws_status", decide_status(w->row.kind, o));
@@ -375,7 +375,7 @@ static void report_success(struct work *w, json_t *item)
     remember(w, item);
     if (w->row.verb == VERB_IMPORT)
         add_detail(item, "document", adopt_result(w));
-    else if (w->row.step.goal == GOAL_SEEN)
+    else if (w->row.step.goal == GOAL_SEEN && w->row.verb != VERB_AUDIT)
         report_observation(w, item);
     add_event(w, "step.succeeded", json_pack("{s:s}", "result", result));
     add_resource_event(w, result);

@@ -292,6 +292,8 @@ static enum err_code observe_due(struct engine *engine, struct db_conn *db, int6
         return OK;
     *last_ms = now;
     TRY(importer_settle(engine, db, NULL, e));
+    if (interval > 0)
+        TRY(audit_tick(engine, db, e));
     return observer_tick(engine, db, interval, e);
 }
 

@@ -29,7 +29,8 @@ enum look_stage {
     LOOK_METRICS,
     LOOK_ATTRIBUTION,
     LOOK_TAGS,
-    LOOK_ADOPT
+    LOOK_ADOPT,
+    LOOK_AUDIT
 };
 
 /* Where a look stands, over its several calls. */
@@ -181,6 +182,14 @@ void worker_close(struct worker *k); /* after its thread was joined */
  * scheduler calls it every few seconds. */
 MUST_USE enum err_code observer_tick(struct engine *engine, struct db_conn *db, int64_t interval_ms,
                                      struct err *e);
+
+/* ---- audit.c ---- */
+enum look_result audit_begin(struct work *w);
+enum look_result audit_continue(struct worker *k, struct work *w, enum seen *seen);
+/* After its checkpoint: what no config owns is written down. */
+void audit_settle(struct worker *k, const struct work *w);
+/* Starts the daily audit when it is due. */
+MUST_USE enum err_code audit_tick(struct engine *engine, struct db_conn *db, struct err *e);
 
 /* ---- importer.c ---- */
 /* Stores what finished imports have read as configs; run_id: only that one's, NULL: all that are

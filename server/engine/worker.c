@@ -435,15 +435,20 @@ static bool frees_quota(const struct work *list)
     return false;
 }
 
-/* A crash before this is made good by a scheduler. */
-static void settle_imports(struct worker *k, const struct work *list)
+/* What follows from a step that read a lot. A crash before this is made good by a scheduler. */
+static void settle(struct worker *k, const struct work *list)
 {
     struct err e;
 
-    for (; list; list = list->next)
-        if (list->row.verb == VERB_IMPORT && list->command.type == CMD_DONE &&
-            importer_settle(k->engine, k->db, list->row.run_id, &e))
+    for (; list; list = list->next) {
+        if (list->command.type != CMD_DONE)
+            continue;
+        if (list->row.verb == VERB_AUDIT)
+            audit_settle(k, list);
+        else if (list->row.verb == VERB_IMPORT &&
+                 importer_settle(k->engine, k->db, list->row.run_id, &e))
             log_error("engine", "import_not_settled", &e);
+    }
 }
 
 static enum err_code write_down(struct worker *k, const struct work *list, struct err *e)
@@ -461,7 +466,7 @@ static enum err_code write_down(struct worker *k, const struct work *list, struc
         ENGINE_COUNT(k->engine, fence_losses, cp.lost);
         if (cp.ended || frees_quota(list))
             engine_want_admission(k->engine);
-        settle_imports(k, list);
+        settle(k, list);
     }
     json_decref(cp.steps);
     json_decref(cp.events);

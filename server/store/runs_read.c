@@ -56,7 +56,9 @@ static const struct db_stmt open_counts = {
     " UNION ALL SELECT 'run', state::text, count(*) FROM runs WHERE state IN ('running',"
     " 'cancelling')"
     " GROUP BY 2 UNION ALL SELECT 'step', state::text, count(*) FROM steps"
-    " WHERE state IN ('ready', 'waiting') GROUP BY 2",
+    " WHERE state IN ('ready', 'waiting') GROUP BY 2"
+    " UNION ALL SELECT 'orphan', w.owner, (SELECT count(*) FROM orphans o WHERE o.owner = w.owner)"
+    " FROM unnest(ARRAY['nobody', 'us', 'other']) AS w(owner)",
     0
 };
 /* clang-format on */

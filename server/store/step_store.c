@@ -189,6 +189,7 @@ static enum goal goal_of(enum verb verb)
 {
     switch (verb) {
     case VERB_DELETE:
+    case VERB_RETIRE:
         return GOAL_ABSENT;
     case VERB_RELEASE:
         return GOAL_RELEASED;
@@ -196,6 +197,7 @@ static enum goal goal_of(enum verb verb)
         return GOAL_IDLE;
     case VERB_OBSERVE:
     case VERB_IMPORT:
+    case VERB_AUDIT:
         return GOAL_SEEN;
     case VERB_ENSURE:
     case VERB_RENEW:

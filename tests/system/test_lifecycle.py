@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from server_kit import BUILD, Server, config
+from server_kit import BUILD, Server, config, wait_until
 from test_engine_kinds import FAST, apply, everything, put_all, resources, results, succeed
 
 
@@ -134,3 +134,40 @@ def test_command_line(server, tmp_path):
     out = steward("apply", path, "--wait", "--prune")
     assert out.returncode == 0, out
     assert "campaign/pruner-c0" not in resources(server, "pruner")
+
+
+def orphans(server, query=""):
+    return {o["arn"].split(":")[-1]: o for o in server.ok("GET", "/orphans?limit=200" + query)["items"]}
+
+
+def test_orphans_are_listed(tmp_path):
+    with Server(tmp_path, *FAST) as server:
+        personalize = server.aws("personalize")
+        document = config("parent")
+        server.put_data("parent")
+        apply(server, document)
+        stray = personalize.create_dataset_group(name="stray")["datasetGroupArn"]
+        wait_until(lambda: personalize.describe_dataset_group(datasetGroupArn=stray)["datasetGroup"]["status"] == "ACTIVE")
+        personalize.create_solution(name="stray-solution", datasetGroupArn=stray, recipeArn="arn:aws:personalize:::recipe/aws-sims")
+        personalize.create_event_tracker(name="theirs", datasetGroupArn=stray, tags=[{"tagKey": "steward:deployment", "tagValue": "another"}])
+        del document["solutions"][0]["campaigns"]
+        apply(server, document)
+        found = orphans(server)
+        assert set(found) - {k for k in found if k.startswith("event-tracker/")} == {
+            "dataset-group/stray", "solution/stray-solution", "campaign/parent-c0"}, set(found)
+        tracker = next(o for k, o in found.items() if k.startswith("event-tracker/"))
+        assert (tracker["name"], tracker["owner"], tracker["deployment"]) == ("theirs", "other", "another")
+        assert (found["campaign/parent-c0"]["owner"], found["campaign/parent-c0"]["config"]) == ("us", "parent")
+        assert found["solution/stray-solution"]["owner"] == "nobody" and found["solution/stray-solution"]["kind"] == "solution"
+        # Filters and pages.
+        assert set(orphans(server, "&kind=campaign&kind=solution")) == {"solution/stray-solution", "campaign/parent-c0"}
+        assert set(orphans(server, "&owner=us")) == set(orphans(server, "&config=parent")) == {"campaign/parent-c0"}
+        assert server.get("/orphans?owner=me").status_code == 400
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = server.ok("GET", "/orphans?limit=1" + (f"&cursor={cursor}" if cursor else ""))
+            seen += [o["arn"] for o in page["items"]]
+            cursor = page["next"]
+        assert seen == sorted(o["arn"] for o in found.values())
+        metrics = server.get("/metrics").text
+        assert 'steward_orphans_total{owner="us"} 1' in metrics and 'steward_orphans_total{owner="other"} 1' in metrics
