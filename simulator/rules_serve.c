@@ -114,10 +114,13 @@ HOOK_UPDATE(campaign_check_update)
     PASS(reference_must_be_active(c, version));
     PASS(recipe_of_resource(c, version, &recipe));
     assert(recipe);
-    if (!str_eq(resource_text(version, "solutionArn"), resource_hidden(r, "solutionArn")))
-        return call_fail(c, WIRE_INVALID_INPUT,
-                         "The solution version %s does not belong to the solution of the campaign.",
-                         version->arn);
+    /* A campaign may move to another solution of its dataset group: nothing public says otherwise.
+     */
+    if (!str_eq(resource_group(version), resource_group(r)))
+        return call_fail(
+            c, WIRE_INVALID_INPUT,
+            "The solution version %s belongs to another dataset group than the campaign.",
+            version->arn);
     if (given)
         PASS(check_sync(c, json_object_get(update, "campaignConfig"), given));
     PASS(check_exploration(c, json_object_get(update, "campaignConfig")));
@@ -137,10 +140,14 @@ HOOK_APPLY(campaign_apply_update)
 {
     static const char *const members[] = { "solutionVersionArn", "minProvisionedTPS",
                                            "campaignConfig" };
+    const struct resource *version = world_find(&s->world, json_text(update, "solutionVersionArn"));
 
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
         json_object_set_new(r->body, members[i],
                             json_deep_copy(json_object_get(update, members[i])));
+    if (version)
+        json_object_set_new(r->hidden, "solutionArn",
+                            json_string(resource_text(version, "solutionArn")));
     if (r->life == LIFE_FAILED)
         life_set(s, r, LIFE_ACTIVE, sim_step_ms(s));
     world_touch(&s->world, r);

@@ -23,6 +23,15 @@ struct import_list {
 MUST_USE enum err_code import_store_pending(struct db_conn *c, const char *run_id,
                                             struct arena *arena, struct import_list *out,
                                             struct err *e);
+/* Whether the config exists, and the first of its resources that another config owns. */
+struct import_owner {
+    bool exists;
+    const char *key, *config; /* NULL: none; in the arena */
+};
+/* resources: [{key, kind, name, desired}]. */
+MUST_USE enum err_code import_store_owner(struct db_conn *c, const char *name,
+                                          const char *resources, struct arena *arena,
+                                          struct import_owner *out, struct err *e);
 /* Writes down what became of it, {"stored": true} or {"refused": {…}}, into the step's details.
  * Raises ST001 when that was settled meanwhile. */
 void import_store_settle(const char *step_id, const char *outcome, struct db_op *op);

@@ -15,6 +15,7 @@
 #include "steward/id.h"
 #include "steward/json.h"
 #include "steward/plan_leftover.h"
+#include "steward/plan_retire.h"
 #include "steward/str.h"
 
 /* ---- what a run kind takes up ---- */
@@ -396,6 +397,8 @@ static void plan_options(const struct builder *b, const struct component *c, str
         json_object_set_new(s->options, "maxAgeSeconds", json_integer(c->max_age_s));
     if (c->adopt != ADOPT_AUTO)
         json_object_set_new(s->options, "adopt", json_string(adopt[c->adopt]));
+    if (c->is_blue_green && c->kind == KIND_SOLUTION)
+        json_object_set_new(s->options, "blueGreen", json_true());
     if (c->ignore_fields)
         json_object_set_new(s->options, "ignoreFields", json_deep_copy(c->ignore_fields));
 }
@@ -462,7 +465,8 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
     TRY(check_names(&b, "solutions", KIND_SOLUTION, e));
     TRY(check_names(&b, "campaigns", KIND_CAMPAIGN, e));
     TRY(check_destroy(&b, e));
-    out->steps = arena_alloc(&out->arena, (f->n_components + 1) * sizeof *out->steps);
+    /* A replaced solution has a step more. */
+    out->steps = arena_alloc(&out->arena, (2 * f->n_components + 1) * sizeof *out->steps);
     b.step_of = arena_alloc(&out->arena, (f->n_components + 1) * sizeof *b.step_of);
     for (size_t i = 0; i < f->n_components; i++)
         b.step_of[i] = SIZE_MAX;
@@ -477,6 +481,7 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
             return rc;
         }
     }
+    plan_retirements(out, f, kind, options);
     return OK;
 }
 

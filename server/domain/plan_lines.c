@@ -136,6 +136,14 @@ static void judge_together(json_t *line, const json_t *step, const json_t *lines
     bool is_there = is_action(line, "noop") || is_action(line, "adopt");
     bool is_new_version = needs_with(step, lines, "solutionVersion", "job");
 
+    if (is_action(line, "replace") && str_eq(kind, "solution"))
+        set_action(line, "replace",
+                   "cannot be changed in place: a new solution is made beside it and trained, its "
+                   "campaigns move there, and this one is deleted");
+    if (is_there && str_eq(kind, "solutionVersion") &&
+        needs_with(step, lines, "solution", "replace"))
+        set_action(line, "job", "the solution is new");
+
     if (is_there && str_eq(kind, "campaign") && is_new_version &&
         !json_text(observation_of(step), "promotion"))
         set_action(line, "updateInPlace", "is to serve the new version");

@@ -59,23 +59,19 @@ static enum err_code refuse_findings(const struct import *x, struct err *e)
 static enum err_code find_owners(const struct import *x, const char *resources, json_t **refusal,
                                  struct err *e)
 {
-    AUTO_PGRES PGresult *current = NULL, *foreign = NULL;
-    struct db_op op;
+    struct import_owner owner;
 
     *refusal = NULL;
-    configs_store_exists(x->file.name, &op);
-    TRY(db_query(x->db, &op, &current, e));
-    configs_store_foreign(x->file.name, resources, &op);
-    TRY(db_query(x->db, &op, &foreign, e));
-    if (PQntuples(current))
+    TRY(import_store_owner(x->db, x->file.name, resources, x->arena, &owner, e));
+    if (owner.exists)
         *refusal = json_pack("{s:i, s:s, s:o}", "status", 409, "code", "exists", "detail",
                              json_sprintf("There is a config \"%s\" already; GET /configs/%s/plan "
                                           "compares it with what exists.",
                                           x->file.name, x->file.name));
-    else if (PQntuples(foreign))
-        *refusal = json_pack("{s:i, s:s, s:o}", "status", 409, "code", "name-taken", "detail",
-                             json_sprintf("%s belongs to the config \"%s\" already.",
-                                          PQgetvalue(foreign, 0, 0), PQgetvalue(foreign, 0, 1)));
+    else if (owner.key)
+        *refusal = json_pack(
+            "{s:i, s:s, s:o}", "status", 409, "code", "name-taken", "detail",
+            json_sprintf("%s belongs to the config \"%s\" already.", owner.key, owner.config));
     return OK;
 }
 

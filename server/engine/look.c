@@ -72,46 +72,12 @@ static enum look_result list_page(struct work *w, enum seen *seen)
 
 /* ---- where the data of an import lies ---- */
 
-struct place {
-    char bucket[80], folder[1024], file[1030];
-};
-
-/* train/<group>/<type>/ before train/<group>/<type>.csv, unless the file says where. */
-static void find_place(const struct step_row *row, struct place *p)
-{
-    const char *given = json_text(json_object_get(row->options, "source"), "dataLocation");
-    const char *prefix = json_text_or(row->options, "prefix", "");
-    char type[40];
-    size_t n;
-
-    str_copy(p->bucket, sizeof p->bucket, json_text_or(row->options, "bucket", ""));
-    if (given && str_starts(given, "s3://")) {
-        const char *slash = strchr(given + 5, '/');
-
-        (void) snprintf(p->bucket, sizeof p->bucket, "%.*s",
-                        (int) (slash ? slash - given - 5 : (long) strlen(given + 5)), given + 5);
-        str_copy(p->folder, sizeof p->folder, slash ? slash + 1 : "");
-        n = strlen(p->folder);
-        if (n && p->folder[n - 1] == '/')
-            p->folder[n - 1] = '\0';
-        str_copy(p->file, sizeof p->file, p->folder);
-        return;
-    }
-    str_copy(type, sizeof type, json_text_or(row->options, "datasetType", ""));
-    for (char *t = type; *t; t++)
-        *t = (char) (*t >= 'A' && *t <= 'Z' ? *t + 32 : *t);
-    n = strlen(prefix);
-    (void) snprintf(p->folder, sizeof p->folder, "%s%s%s", prefix,
-                    n && prefix[n - 1] != '/' ? "/" : "", type);
-    (void) snprintf(p->file, sizeof p->file, "%s.csv", p->folder);
-}
-
 static enum look_result look_folder(struct work *w)
 {
-    struct place p;
+    struct data_place p;
     char prefix[1030];
 
-    find_place(&w->row, &p);
+    place_find(&w->row, &p);
     (void) snprintf(prefix, sizeof prefix, "%s/", p.folder);
     w->look.stage = LOOK_FOLDER;
     aws_call_done(&w->call);
@@ -122,9 +88,9 @@ static enum look_result look_folder(struct work *w)
 
 static enum look_result look_file(struct work *w)
 {
-    struct place p;
+    struct data_place p;
 
-    find_place(&w->row, &p);
+    place_find(&w->row, &p);
     w->look.stage = LOOK_FILE;
     aws_call_done(&w->call);
     aws_s3_head_call(&w->call, p.bucket, p.file);
@@ -140,14 +106,14 @@ static enum look_result failed(const struct work *w)
 static enum look_result after_folder(struct work *w, enum seen *seen)
 {
     struct s3_listing listing;
-    struct place p;
+    struct data_place p;
     bool is_more;
 
     if (w->call.outcome != AWS_DONE)
         return w->call.error_class == AWS_ERROR_NOT_FOUND ? look_file(w) : failed(w);
     if (aws_s3_parse_list(w->call.body, w->call.body_n, &listing, &w->trouble))
         return LOOK_LATER;
-    find_place(&w->row, &p);
+    place_find(&w->row, &p);
     for (size_t i = 0; i < listing.count; i++) {
         if (!str_ends(listing.objects[i].key, ".csv"))
             continue;
@@ -168,7 +134,7 @@ static enum look_result after_folder(struct work *w, enum seen *seen)
 
 static enum look_result after_file(struct work *w, enum seen *seen)
 {
-    struct place p;
+    struct data_place p;
     int64_t seconds;
 
     if (w->call.outcome != AWS_DONE && w->call.error_class == AWS_ERROR_NOT_FOUND) {
@@ -177,7 +143,7 @@ static enum look_result after_file(struct work *w, enum seen *seen)
     }
     if (w->call.outcome != AWS_DONE)
         return failed(w);
-    find_place(&w->row, &p);
+    place_find(&w->row, &p);
     (void) snprintf(w->look.location, sizeof w->look.location, "s3://%s/%s", p.bucket, p.file);
     if (clock_parse_http(w->call.last_modified, &seconds))
         w->look.data_ms = seconds * 1000;
@@ -373,7 +339,7 @@ static enum look_result after_list(struct worker *k, struct work *w, enum seen *
     if (w->row.verb == VERB_STOP)
         return choose_running(w, seen);
     if (!kind->is_per_run) {
-        child = pick_child(w);
+        child = w->row.verb == VERB_RETIRE ? replace_find_retired(w) : pick_child(w);
         if (child)
             return describe(w, json_text_or(child, kind->arn_member, ""));
         *seen = SEEN_ABSENT;
@@ -385,6 +351,21 @@ static enum look_result after_list(struct worker *k, struct work *w, enum seen *
 }
 
 /* ---- descriptions ---- */
+
+static enum look_result ask_campaigns(struct work *w)
+{
+    w->look.stage = LOOK_CAMPAIGNS;
+    start_call(w, "ListCampaigns", replace_campaigns_request(w));
+    return LOOK_CALL;
+}
+
+static enum look_result after_campaigns(struct worker *k, struct work *w, enum seen *seen)
+{
+    if (w->call.outcome != AWS_DONE)
+        return failed(w);
+    replace_judge_campaigns(w);
+    return judged(k, w, seen);
+}
 
 static enum look_result ask_tags(struct worker *k, struct work *w, enum seen *seen)
 {
@@ -407,7 +388,7 @@ static enum look_result after_tags(struct worker *k, struct work *w, enum seen *
     }
     json_decref(w->look.tags);
     w->look.tags = tags ? json_incref((json_t *) tags) : json_array();
-    return judged(k, w, seen);
+    return w->row.verb == VERB_RETIRE ? ask_campaigns(w) : judged(k, w, seen);
 }
 
 static void compare(struct work *w)
@@ -418,7 +399,7 @@ static void compare(struct work *w)
     w->differences = NULL;
     if (w->row.kind->is_per_run)
         return;
-    if (w->row.verb == VERB_DELETE || w->row.verb == VERB_RELEASE) {
+    if (w->row.verb == VERB_DELETE || w->row.verb == VERB_RELEASE || w->row.verb == VERB_RETIRE) {
         w->differences = json_array();
         return;
     }
@@ -427,20 +408,12 @@ static void compare(struct work *w)
                                         json_object_get(w->row.options, "ignoreFields"));
 }
 
-/* A schema cannot change: content that another one holds under the name gets a name of its own. */
-static bool wants_alternative(const struct work *w)
-{
-    return w->row.kind->id == KIND_SCHEMA && !w->look.is_alternative &&
-           json_array_size(w->differences) > 0 && w->row.verb != VERB_DELETE &&
-           w->row.verb != VERB_RELEASE;
-}
-
 static enum look_result look_alternative(struct worker *k, struct work *w)
 {
     char arn[512];
 
     w->look.is_alternative = true;
-    request_alternative_name(&w->row, w->intent_name);
+    replace_name(&w->row, w->intent_name);
     request_arn(k, w->row.kind, w->intent_name, arn, sizeof arn);
     return describe(w, arn);
 }
@@ -472,7 +445,12 @@ static enum look_result after_describe(struct worker *k, struct work *w, enum se
     if (w->call.outcome != AWS_DONE) {
         if (w->call.outcome != AWS_REFUSED || w->call.error_class != AWS_ERROR_NOT_FOUND)
             return failed(w);
-        *seen = SEEN_ABSENT;
+        if (replace_was_made(w))
+            return describe(w, w->row.known_arn);
+        *seen = w->look.is_alternative && replace_is_blue_green(&w->row) &&
+                        w->row.verb == VERB_OBSERVE && w->observed
+                    ? SEEN_REPLACEABLE
+                    : SEEN_ABSENT;
         return LOOK_SEEN;
     }
     if (!json_is_object(resource)) {
@@ -482,7 +460,7 @@ static enum look_result after_describe(struct worker *k, struct work *w, enum se
     }
     keep_observed(w, resource);
     compare(w);
-    return wants_alternative(w) ? look_alternative(k, w) : look_closer(k, w, seen);
+    return replace_is_wanted(w) ? look_alternative(k, w) : look_closer(k, w, seen);
 }
 
 /* An attribution has at most ten metrics: one page. */
@@ -549,7 +527,7 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
     }
     if ((row->verb == VERB_DELETE || json_object_get(row->options, "leftBehind")) && row->known_arn)
         return describe(w, row->known_arn);
-    if (request_has_arn_by_name(row->kind) &&
+    if (request_has_arn_by_name(row->kind) && row->verb != VERB_RETIRE &&
         (!row->kind->is_per_run || row->step.intent == INTENT_MAYBE_SENT)) {
         w->look.is_own_name = row->kind->is_per_run;
         request_arn(k, row->kind, w->intent_name, arn, sizeof arn);
@@ -581,6 +559,8 @@ enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen
         return after_tags(k, w, seen);
     case LOOK_ADOPT:
         return adopt_continue(w, seen);
+    case LOOK_CAMPAIGNS:
+        return after_campaigns(k, w, seen);
     case LOOK_AUDIT:
         return audit_continue(k, w, seen);
     case LOOK_START:

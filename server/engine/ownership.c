@@ -154,8 +154,10 @@ void ownership_judge(const struct worker *k, struct work *w)
     const char *owner = tag_value(w->look.tags, MARK);
     bool is_ours = str_eq(owner, k->options->settings.deployment_id);
 
-    if (w->row.verb == VERB_DELETE || json_object_get(w->row.options, "leftBehind")) {
-        judge_removal(w, owner, is_ours);
+    if (w->row.verb == VERB_DELETE || w->row.verb == VERB_RETIRE ||
+        json_object_get(w->row.options, "leftBehind")) {
+        if (!*w->look.conflict)
+            judge_removal(w, owner, is_ours);
         return;
     } else if (w->row.verb == VERB_ENSURE || w->row.verb == VERB_OBSERVE) {
         judge_adoption(w, owner, is_ours);

@@ -99,15 +99,6 @@ static bool is_synced_with_latest(const struct step_row *row)
                         "syncWithLatestSolutionVersion", false);
 }
 
-void request_alternative_name(const struct step_row *row, char out[INTENT_NAME_BYTES])
-{
-    AUTO_FREE char *text = json_canonical(json_object_get(row->request, "schema"));
-    char hex[HEX_SHA256];
-
-    sha256_hex(text, strlen(text), hex);
-    (void) snprintf(out, INTENT_NAME_BYTES, "%.54s-%.8s", row->name, hex);
-}
-
 bool request_is_promoted_by_hand(const struct step_row *row)
 {
     return json_text(row->options, "promotion") != NULL;

@@ -30,7 +30,8 @@ enum look_stage {
     LOOK_ATTRIBUTION,
     LOOK_TAGS,
     LOOK_ADOPT,
-    LOOK_AUDIT
+    LOOK_AUDIT,
+    LOOK_CAMPAIGNS
 };
 
 /* Where a look stands, over its several calls. */
@@ -46,7 +47,7 @@ struct look {
     int64_t data_ms;     /* newest data, AWS time; 0: none */
     bool is_own_name;    /* describing what carries our generated name */
     bool is_foreign;     /* what is described was made by somebody else */
-    bool is_alternative; /* the schema's name is held by other content: looking for NAME-<sha8> */
+    bool is_alternative; /* the name is held by another one: looking for NAME-<sha8> */
     bool is_owner;       /* it bears our mark */
     json_t *tags;        /* live ones; NULL: not asked for; owned */
     char conflict[400];  /* why it is not ours to change; "": it is */
@@ -116,6 +117,12 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen);
 enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen);
 void look_done(struct look *l);
 
+/* ---- place.c ---- */
+struct data_place {
+    char bucket[80], folder[1024], file[1030];
+};
+void place_find(const struct step_row *row, struct data_place *p);
+
 /* ---- adopt.c ---- */
 enum look_result adopt_begin(struct worker *k, struct work *w);
 enum look_result adopt_continue(struct work *w, enum seen *seen);
@@ -135,8 +142,6 @@ void ownership_judge(const struct worker *k, struct work *w);
 const char *request_campaign_version(const struct step_row *row);
 /* Whether new versions wait for somebody to promote them. */
 bool request_is_promoted_by_hand(const struct step_row *row);
-/* The name a schema gets when its own is held by other content. */
-void request_alternative_name(const struct step_row *row, char out[INTENT_NAME_BYTES]);
 void request_intent_name(const struct worker *k, const struct step_row *row,
                          char out[INTENT_NAME_BYTES]);
 /* What the resource should look like, references resolved. Caller owns. */
@@ -182,6 +187,19 @@ void worker_close(struct worker *k); /* after its thread was joined */
  * scheduler calls it every few seconds. */
 MUST_USE enum err_code observer_tick(struct engine *engine, struct db_conn *db, int64_t interval_ms,
                                      struct err *e);
+
+/* ---- replace.c ---- */
+/* The name a schema gets when its own is held by other content, and a solution that is replaced. */
+void replace_name(const struct step_row *row, char out[INTENT_NAME_BYTES]);
+bool replace_is_blue_green(const struct step_row *row);
+/* What was described differs in what cannot change: look for the one under the derived name. */
+bool replace_is_wanted(const struct work *w);
+bool replace_was_made(const struct work *w);
+/* A solution in the collected list that a replacement left behind, or NULL. */
+const json_t *replace_find_retired(const struct work *w);
+json_t *replace_campaigns_request(const struct work *w);
+/* Fills look.conflict when the retired solution still serves. */
+void replace_judge_campaigns(struct work *w);
 
 /* ---- audit.c ---- */
 enum look_result audit_begin(struct work *w);

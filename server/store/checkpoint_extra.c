@@ -40,7 +40,9 @@ const struct db_stmt cp_taken_down = {
 const struct db_stmt cp_versions_gone = {
     "cp_versions_gone",
     "DELETE FROM solution_versions v USING (SELECT s.name" STAMPED("")
-    " WHERE s.verb = 'delete' AND s.kind = 'solution' AND s.result = 'deleted') x WHERE v.solution = x.name",
+    " WHERE s.verb = 'delete' AND s.kind = 'solution' AND s.result = 'deleted') x WHERE v.solution = x.name"
+    " OR v.arn LIKE ANY (SELECT replace(s.arn, '_', '\\_') || '/%'" STAMPED("")
+    "  WHERE s.verb = 'retire' AND s.result = 'deleted' AND s.arn IS NOT NULL)",
     2
 };
 /* Drift moves a config out of sync, and its end back; what an apply says stands above both. */

@@ -114,7 +114,7 @@ static const struct db_stmt save_resources = {
         ", observed jsonb, resource_name text, failure_reason text, is_adopted boolean, "
         "aws_created_at timestamptz,"
         " aws_updated_at timestamptz, details jsonb") " JOIN runs n ON n.id = s.run_id WHERE s.arn "
-                                                      "IS NOT NULL AND n.config IS NOT NULL"
+                                                      "IS NOT NULL AND n.config IS NOT NULL AND s.verb <> 'retire'"
                                                       " ORDER BY s.resource_key, (s.verb = "
                                                       "'observe'), s.run_id DESC"
                                                       " ON CONFLICT (key) DO UPDATE SET config = "

@@ -7,6 +7,7 @@
 #include "steward/import_store.h"
 
 #include "row.h"
+#include "steward/configs_store.h"
 
 /* SQL has its own layout. */
 /* clang-format off */
@@ -68,6 +69,26 @@ enum err_code import_store_pending(struct db_conn *c, const char *run_id, struct
                                                  .options = row_keep(r, "options", arena),
                                                  .document = row_keep(r, "document", arena),
                                                  .now_s = row_int(r, "now_s") };
+    }
+    return OK;
+}
+
+// NOLINTNEXTLINE(readability-function-size): whose, what, where to: each its own thing
+enum err_code import_store_owner(struct db_conn *c, const char *name, const char *resources,
+                                 struct arena *arena, struct import_owner *out, struct err *e)
+{
+    AUTO_PGRES PGresult *current = NULL, *foreign = NULL;
+    struct db_op op;
+
+    *out = (struct import_owner){ 0 };
+    configs_store_exists(name, &op);
+    TRY(db_query(c, &op, &current, e));
+    out->exists = PQntuples(current) > 0;
+    configs_store_foreign(name, resources, &op);
+    TRY(db_query(c, &op, &foreign, e));
+    if (PQntuples(foreign)) {
+        out->key = arena_strdup(arena, PQgetvalue(foreign, 0, 0));
+        out->config = arena_strdup(arena, PQgetvalue(foreign, 0, 1));
     }
     return OK;
 }
