@@ -6,6 +6,7 @@
  * half a minute for that, else the run's address is answered, and the config comes all the same.
  */
 #include "api_private.h"
+#include "config_write.h"
 #include "steward/clock.h"
 #include "steward/configs_store.h"
 #include "steward/id.h"
@@ -79,28 +80,16 @@ static void answer_stored(struct call *c, const json_t *outcome)
     call_read(c, &op, 1, answer_read);
 }
 
-static void answer_trial(struct call *c, json_t *document)
-{
-    const struct import_call *s = c->state;
-    AUTO_JSON json_t *answer = json_pack("{s:b, s:s, s:O, s:s}", "dryRun", 1, "config", s->group,
-                                         "document", document, "run", s->run_id);
-
-    answer_json(c, 200, answer);
-}
-
 /* False: the reading is over, and the config not there yet. */
 static bool over(struct call *c, const json_t *run)
 {
     const json_t *step = json_array_get(json_object_get(run, "steps"), 0);
     const json_t *details = json_object_get(step, "details");
     const json_t *outcome = json_object_get(details, "outcome");
-    json_t *document = json_object_get(details, "document");
 
-    if (!document)
+    if (!json_object_get(details, "document"))
         answer_field(c, "/datasetGroup", "cannot-import",
                      json_text_or(step, "reason", "The dataset group could not be read."));
-    else if (c->is_dry_run)
-        answer_trial(c, document);
     else if (!outcome)
         return false;
     else if (json_bool_or(outcome, "stored", false))
@@ -173,9 +162,17 @@ static void start(struct call *c)
                         s->group, s->group);
         return;
     }
+    plan_import_group(s->group, &plan);
+    if (c->is_dry_run) {
+        AUTO_JSON json_t *steps = config_plan_json(&plan);
+
+        plan_done(&plan);
+        answer_dry_run(
+            c, json_pack("{s:s, s:s, s:O}", "config", s->group, "kind", "adopt", "steps", steps));
+        return;
+    }
     id_new("run", run.id);
     s->run_id = arena_strdup(c->arena, run.id);
-    plan_import_group(s->group, &plan);
     n = run_store_insert(c->arena, &run, &plan, ops);
     plan_done(&plan);
     s->deadline_ms = clock_mono_ms() + WAIT_MS;
@@ -278,8 +275,6 @@ void api_config_import(struct call *c)
         json_object_set(s->options, "message", (json_t *) message);
     if (json_object_get(c->body, "schedules"))
         json_object_set(s->options, "schedules", json_object_get(c->body, "schedules"));
-    if (c->is_dry_run)
-        json_object_set_new(s->options, "dryRun", json_true());
     c->idempotency_key = NULL; /* reading again is harmless, and its answer is about now */
     c->on_stale = begin;
     begin(c);

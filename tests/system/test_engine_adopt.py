@@ -95,7 +95,7 @@ def test_status_and_schedules_of_an_imported_config(server):
     body = {"datasetGroup": "timed", "message": "from the console",
             "schedules": {"import": "cron(* * * * ? *)", "solutions": {"timed-s0": {"full": "cron(0 5 ? * SUN *)"}}}}
     dry = server.ok("POST", "/configs/import?dryRun=true", json=body)
-    assert dry["dryRun"] is True and dry["document"]["datasetGroup"]["serviceConfig"]["name"] == "timed"
+    assert dry["dryRun"] is True and dry["kind"] == "adopt" and [x["verb"] for x in dry["steps"]] == ["import"]
     assert server.get("/configs/timed").status_code == 404
     answer = server.post("/configs/import", json=body)
     assert answer.status_code == 201, answer.text
