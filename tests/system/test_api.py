@@ -294,6 +294,7 @@ def test_if_match(steward, name):
     problem(steward.call("PUT", f"/configs/{name}x", json=config(f"{name}x", solutions=0), headers={"If-Match": "*"}), 412)
 
 
+@pytest.mark.concurrency
 def test_of_many_writers_with_one_etag_one_wins(steward, name):
     steward.apply(config(name, solutions=0))
     tag = steward.get(f"/configs/{name}").headers["ETag"]

@@ -104,6 +104,7 @@ def test_kill9_at_failpoint(tmp_path, failpoint, hit):
     assert server.stop() == 0
 
 
+@pytest.mark.concurrency
 def test_kill9_at_random_moments(tmp_path):
     """kill -9 at ten random moments of one apply with three solutions, each time restarted: the run succeeds, nothing is made twice."""
     seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))

@@ -583,12 +583,14 @@ def test_a_slow_reader_that_takes_its_share_is_served(hasty):
 
 # ---- streams ----
 
+@pytest.mark.concurrency
 def test_sse_delivers_in_order(probe):
     r = probe.get("/sse?n=500&ms=0&size=50")
     assert r.header("Content-Type") == "text/event-stream"
     assert [int(i) for i in re.findall(rb"id: (\d+)", r.body)] == list(range(500))
 
 
+@pytest.mark.concurrency
 def test_sse_heartbeat_and_late_disconnect(hasty):
     with hasty.connect() as s:
         s.sendall(b"GET /sse?n=0&heartbeat=100 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -601,6 +603,7 @@ def test_sse_heartbeat_and_late_disconnect(hasty):
     wait_for(lambda: hasty.counters()["sseClosed"] == 1, what="notice of the disconnect")
 
 
+@pytest.mark.concurrency
 def test_sse_clients_that_vanish_are_noticed(probe):
     before = probe.counters()
     clients = []
@@ -616,6 +619,7 @@ def test_sse_clients_that_vanish_are_noticed(probe):
     wait_for(lambda: probe.counters()["sseClosed"] == before["sseClosed"] + 200, what="200 notices")
 
 
+@pytest.mark.concurrency
 def test_sse_reader_that_stalls_is_closed(hasty):
     with hasty.connect() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -3,6 +3,8 @@ of the server is replaced (the test's own, on a port of the kernel's) and build/
 import re
 import subprocess
 
+import pytest
+
 from server_kit import BUILD, ROOT
 
 
@@ -12,6 +14,7 @@ def blocks(section):
     return re.findall(r"```sh\n(.*?)```", part, re.S)
 
 
+@pytest.mark.concurrency
 def test_tour(start_server, tmp_path):
     server = start_server("--simulator-time-scale", "600")  # as a user has it
     script = "\n".join(blocks("A tour with curl") + blocks("The command line"))

@@ -83,6 +83,7 @@ def test_kill_9_and_again(start_server):
     assert not (server.data_dir / "simulator" / "simulator.pid").exists()
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_stop_under_load(start_server, signum):
     server = start_server("--simulator-time-scale", "1000")

@@ -64,7 +64,7 @@ class Clients:
     def __init__(self, world, runs, seconds):
         self.world, self.end_at = world, time.monotonic() + seconds
         self.pause_s = 0.9 * seconds * CLIENTS / runs  # the runs are spread over the whole time
-        self.left = iter(range(runs))
+        self.left, self.every = iter(range(runs)), max(1, runs // 12)
         self.lock = threading.Lock()
         self.acknowledged, self.odd = [], []
         self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(CLIENTS)]
@@ -77,12 +77,12 @@ class Clients:
             if n is None:
                 return
             name = f"fire{n}"
-            # Most runs are small; some go the whole way to a training, where doubling would cost.
-            if n % 25 == 0:
-                self.world.simulator.put_data(name)
-            document = config(name, solutions=1 if n % 25 == 0 else 0)
-            if n % 25:
+            # Most runs are small; some go the whole way to a training, where doubling would cost. Twelve: the fuse allows 20 a day.
+            if n % self.every:
                 document = {"datasetGroup": {"serviceConfig": {"name": name}}}
+            else:
+                self.world.simulator.put_data(name)
+                document = config(name)
             self.send(rng, name, document)
             time.sleep(rng.uniform(0, 2 * self.pause_s))
 
