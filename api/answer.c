@@ -103,17 +103,23 @@ bool etag_matches(const char *header, const char *etag)
     return false;
 }
 
-void answer_resource(struct call *c, const char *text, size_t n, const char *tag)
+void answer_tagged(struct call *c, const char *text, size_t n, const char *etag)
 {
     const char *known = http_header(c->rq, "If-None-Match");
-    char etag[96];
 
-    answer_etag(text, n, tag, etag);
     http_set_header(c->rq, "ETag", etag);
     if (known && etag_matches(known, etag))
         http_respond(c->rq, 304, NULL, "", 0);
     else
         answer_text(c, 200, text, n);
+}
+
+void answer_resource(struct call *c, const char *text, size_t n, const char *tag)
+{
+    char etag[96];
+
+    answer_etag(text, n, tag, etag);
+    answer_tagged(c, text, n, etag);
 }
 
 static void link_next(struct call *c, const char *cursor)
@@ -135,21 +141,15 @@ static void link_next(struct call *c, const char *cursor)
     http_set_header(c->rq, "Link", link.data);
 }
 
-void answer_page(struct call *c, int64_t limit)
+void answer_items(struct call *c, const char *items, size_t n, const char *next)
 {
     struct buf out = { 0 };
-    size_t rows = rows_count(c->reply, 0), shown = rows > (size_t) limit ? (size_t) limit : rows;
-    size_t n;
 
     buf_adds(&out, "{\"items\":[");
-    for (size_t i = 0; i < shown; i++) {
-        if (i)
-            buf_addc(&out, ',');
-        buf_add(&out, rows_text(c->reply, 0, i, 1), rows_length(c->reply, 0, i, 1));
-    }
+    buf_add(&out, items, n);
     buf_adds(&out, "],\"next\":");
-    if (rows > shown) {
-        const char *cursor = cursor_make(c, rows_text(c->reply, 0, shown - 1, 0));
+    if (next) {
+        const char *cursor = cursor_make(c, next);
 
         buf_printf(&out, "\"%s\"}", cursor);
         link_next(c, cursor);
@@ -158,6 +158,20 @@ void answer_page(struct call *c, int64_t limit)
     }
     n = out.length;
     http_respond_take(c->rq, 200, "application/json", buf_take(&out), n);
+}
+
+void answer_page(struct call *c, int64_t limit)
+{
+    AUTO_BUF struct buf items = { 0 };
+    size_t rows = rows_count(c->reply, 0), shown = rows > (size_t) limit ? (size_t) limit : rows;
+
+    for (size_t i = 0; i < shown; i++) {
+        if (i)
+            buf_addc(&items, ',');
+        buf_add(&items, rows_text(c->reply, 0, i, 1), rows_length(c->reply, 0, i, 1));
+    }
+    answer_items(c, items.data ? items.data : "", items.length,
+                 rows > shown ? rows_text(c->reply, 0, shown - 1, 0) : NULL);
 }
 
 void answer_written(struct call *c, const char *text)

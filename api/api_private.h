@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "steward/api.h"
+#include "steward/id.h"
 #include "steward/json.h"
 #include "steward/parameter_file.h"
 #include "steward/rows.h"
@@ -98,6 +99,7 @@ struct call {
 };
 
 struct auth_cache;
+struct answer_cache;
 struct feed;
 struct metrics;
 
@@ -108,6 +110,7 @@ struct api {
     struct router *router;
     struct router_entry *entries; /* borrowed by the router */
     struct auth_cache *auth;
+    struct answer_cache *answers;
     struct feed *feed;
     struct metrics *metrics;
     size_t in_flight;
@@ -158,6 +161,27 @@ void answer_dry_run(struct call *c, json_t *what);
 void answer_world_moved(struct call *c, const char *config, const char *then, const char *now);
 /* A committed write: status, Location and Link of the note, body of the answer op. */
 void answer_written(struct call *c, const char *text);
+
+/* As answer_resource(), of which etag is known already. */
+void answer_tagged(struct call *c, const char *text, size_t n, const char *etag);
+/* answer_page() of items that are one text already. next: key of the last shown row when there are
+ * more, or NULL. */
+void answer_items(struct call *c, const char *items, size_t n, const char *next);
+
+/* ---- answer_cache.c ---- */
+#define KEPT_VERSION_BYTES 96
+struct kept_answer {
+    char key[64], version[KEPT_VERSION_BYTES], etag[40];
+    char next[ID_BYTES]; /* of a page: key of its last row when there are more; "" */
+    size_t n;
+    char text[]; /* NUL-terminated */
+};
+struct answer_cache *answer_cache_new(void);
+void answer_cache_free(struct answer_cache *cache);
+/* Valid until the next answer_cache_keep(). */
+const struct kept_answer *answer_cache_find(const struct answer_cache *cache, const char *key);
+/* Copies both; new->n bytes of text. */
+void answer_cache_keep(struct answer_cache *cache, const struct kept_answer *new, const char *text);
 
 /* ---- query.c ---- */
 /* Refuses names that the route does not take; answers 400 and returns false. */

@@ -40,6 +40,7 @@ struct api *api_new(const struct api_options *options)
         api->entries[i] = (struct router_entry){ api_routes[i].method, api_routes[i].path };
     api->router = router_new(api->entries, n_api_routes);
     api->auth = auth_cache_new();
+    api->answers = answer_cache_new();
     api->metrics = metrics_new();
     api->feed = feed_new(api);
     return api;
@@ -67,6 +68,7 @@ void api_close(struct api *api)
 {
     feed_close(api->feed);
     auth_cache_free(api->auth);
+    answer_cache_free(api->answers);
     metrics_free(api->metrics);
     router_free(api->router);
     free(api->entries);

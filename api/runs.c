@@ -2,6 +2,7 @@
  * runs.c - reading runs: lists, one run with its steps, and the long poll that waits for its next
  * change.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "api_private.h"
@@ -19,6 +20,7 @@ struct run_read {
     int64_t deadline_ms; /* of a long poll; 0: answer at once */
     char etag[96];       /* what the client knows, or what the first look found */
     bool is_baseline_set;
+    char key[64]; /* of the kept answer */
 };
 
 /* Ids are checked before any statement is made of them; what can not be one is not there. */
@@ -35,6 +37,49 @@ static void page_read(struct call *c)
     struct run_read *r = c->state;
 
     answer_page(c, r->limit);
+}
+
+/* ---- the newest runs: what everybody polls ---- */
+
+static void newest_checked(struct call *c);
+
+/* The row is (items, next, version). */
+static void newest_read(struct call *c)
+{
+    const struct run_read *r = c->state;
+    const char *items = rows_text(c->reply, 0, 0, 0), *next = rows_text(c->reply, 0, 0, 1);
+    struct kept_answer new = { .n = rows_length(c->reply, 0, 0, 0) };
+
+    (void) str_copy(new.key, sizeof new.key, r->key);
+    (void) str_copy(new.next, sizeof new.next, next ? next : "");
+    (void) str_copy(new.version, sizeof new.version, rows_text(c->reply, 0, 0, 2));
+    answer_cache_keep(c->api->answers, &new, items ? items : "");
+    answer_items(c, items ? items : "", new.n, next);
+}
+
+static void read_newest(struct call *c, bool is_version_enough)
+{
+    const struct run_read *r = c->state;
+    const char *limit = arena_printf(c->arena, "%lld", (long long) r->limit + 1);
+    struct db_op op;
+
+    if (is_version_enough)
+        runs_store_newest_version(limit, &op);
+    else
+        runs_store_newest(limit, &op);
+    call_list(c, &op, is_version_enough ? newest_checked : newest_read);
+}
+
+/* The row is (version). */
+static void newest_checked(struct call *c)
+{
+    const struct run_read *r = c->state;
+    const struct kept_answer *kept = answer_cache_find(c->api->answers, r->key);
+
+    if (kept && str_eq(kept->version, rows_text(c->reply, 0, 0, 0)))
+        answer_items(c, kept->text, kept->n, *kept->next ? kept->next : NULL);
+    else
+        read_newest(c, false);
 }
 
 static const char *const *run_states(struct call *c)
@@ -71,6 +116,11 @@ void api_runs_list(struct call *c)
         !query_time(c, "createdAfter", &f.created_after) ||
         !query_time(c, "createdBefore", &f.created_before))
         return;
+    if (runs_filter_is_plain(&f)) {
+        (void) snprintf(r->key, sizeof r->key, "runs?%lld", (long long) r->limit);
+        read_newest(c, answer_cache_find(c->api->answers, r->key) != NULL);
+        return;
+    }
     runs_store_page(&f, &op);
     call_list(c, &op, page_read);
 }
@@ -83,13 +133,10 @@ static void woken(struct feed_waiter *w)
 }
 
 /* True when the call now waits: the run is not over, looks as it did, and there is time left. */
-static bool park(struct call *c, struct run_read *r, const char *text, size_t n)
+static bool park(struct call *c, struct run_read *r, const char *etag)
 {
-    char etag[96];
-
     if (!r->deadline_ms || rows_bool(c->reply, 0, 0, 1) || r->waiter.is_expired)
         return false;
-    answer_etag(text, n, NULL, etag);
     if (!r->is_baseline_set) {
         const char *known = http_header(c->rq, "If-None-Match");
 
@@ -108,24 +155,57 @@ static bool park(struct call *c, struct run_read *r, const char *text, size_t n)
     return true;
 }
 
+static void answer_run(struct call *c, const char *text, size_t n, const char *etag)
+{
+    if (!park(c, c->state, etag))
+        answer_tagged(c, text, n, etag);
+}
+
+/* The row is (json, is_final, version). */
 static void run_read(struct call *c)
 {
-    struct run_read *r = c->state;
-    const char *text = rows_text(c->reply, 0, 0, 0);
-    size_t n = rows_length(c->reply, 0, 0, 0);
+    const char *id = c->match.params[0], *text = rows_text(c->reply, 0, 0, 0);
+    struct kept_answer new = { .n = rows_length(c->reply, 0, 0, 0) };
+    char etag[96];
 
-    if (!text)
-        answer_not_found(c, "run", c->match.params[0]);
-    else if (!park(c, r, text, n))
-        answer_resource(c, text, n, NULL);
+    if (!text) {
+        answer_not_found(c, "run", id);
+        return;
+    }
+    answer_etag(text, new.n, NULL, etag);
+    (void) str_copy(new.key, sizeof new.key, id);
+    (void) str_copy(new.etag, sizeof new.etag, etag);
+    (void) str_copy(new.version, sizeof new.version, rows_text(c->reply, 0, 0, 2));
+    answer_cache_keep(c->api->answers, &new, text);
+    answer_run(c, text, new.n, etag);
+}
+
+/* The row is (version, is_final). */
+static void run_checked(struct call *c)
+{
+    const char *id = c->match.params[0];
+    const struct kept_answer *kept = answer_cache_find(c->api->answers, id);
+    struct db_op op;
+
+    if (kept && str_eq(kept->version, rows_text(c->reply, 0, 0, 0))) {
+        answer_run(c, kept->text, kept->n, kept->etag);
+        return;
+    }
+    runs_store_read(id, &op);
+    call_read(c, &op, 1, run_read);
 }
 
 static void read_run(struct call *c)
 {
+    const char *id = c->match.params[0];
+    bool is_kept = answer_cache_find(c->api->answers, id) != NULL;
     struct db_op op;
 
-    runs_store_read(c->match.params[0], &op);
-    call_read(c, &op, 1, run_read);
+    if (is_kept)
+        runs_store_version(id, &op);
+    else
+        runs_store_read(id, &op);
+    call_read(c, &op, 1, is_kept ? run_checked : run_read);
 }
 
 void api_run_get(struct call *c)

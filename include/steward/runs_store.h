@@ -10,8 +10,10 @@
 #include "steward/db.h"
 #include "steward/mem.h"
 
-/* One row: (json of the run with its steps, is_final). */
+/* One row: (json of the run with its steps, is_final, version of its rows). */
 void runs_store_read(const char *id, struct db_op *op);
+/* One row: (version, is_final); a tenth of the cost. */
+void runs_store_version(const char *id, struct db_op *op);
 /* One row: (state). */
 void runs_store_state(const char *id, struct db_op *op);
 /* One row: (state, json of the run without its steps). */
@@ -27,6 +29,14 @@ struct runs_filter { /* NULL: any; lists are text array literals */
 };
 /* Rows (id, json), newest first. */
 void runs_store_page(const struct runs_filter *f, struct db_op *op);
+
+/* Whether nothing narrows it and it is the first page. */
+bool runs_filter_is_plain(const struct runs_filter *f);
+/* The plain page: one row (items joined by commas, key of the last one when there are more or NULL,
+ * version). limit counts one more than is shown. */
+void runs_store_newest(const char *limit, struct db_op *op);
+/* One row: (version). */
+void runs_store_newest_version(const char *limit, struct db_op *op);
 
 #define RUNS_STORE_CANCEL_OPS 5
 /*

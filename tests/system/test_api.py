@@ -425,7 +425,9 @@ def test_pages_and_cursors(steward, name):
             break
         link = answer.headers["Link"]
         assert link.endswith('>; rel="next"')
-        assert steward.get(link[1:link.index(">")]).json() == steward.get(path + f"&cursor={cursor}").json()
+        # The same rows; what they say may move on between two reads.
+        linked, cursored = (steward.get(p).json() for p in (link[1:link.index(">")], path + f"&cursor={cursor}"))
+        assert [r["id"] for r in linked["items"]] == [r["id"] for r in cursored["items"]] and linked["next"] == cursored["next"]
         problem(steward.get(f"/runs?config=shop&cursor={cursor}"), 400, "bad-cursor")
         problem(steward.get(f"/configs?cursor={cursor}"), 400, "bad-cursor")
         problem(steward.get(path + f"&cursor={cursor[:-2]}00"), 400, "bad-cursor")
