@@ -130,6 +130,8 @@ static void on_notify(const char *channel, const char *payload, void *user)
     (void) channel;
     (void) payload;
     api_on_events(s->api);
+    if (s->boot.has_engine)
+        engine_wake_scheduler(s->boot.engine); /* a schedule may have changed at another replica */
 }
 
 /* ---- stopping ---- */

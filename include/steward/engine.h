@@ -45,6 +45,8 @@ MUST_USE enum err_code engine_start(const struct engine_options *options, struct
                                     struct err *e);
 /* Work was committed in this process: workers and scheduler look at once. Thread-safe, cheap. */
 void engine_wake(struct engine *engine);
+/* Something changed, perhaps at another replica: the scheduler looks at once. Thread-safe, cheap. */
+void engine_wake_scheduler(struct engine *engine);
 /* Drains: no new claims, open calls are finished or left as recoverable intents, leases released;
  * within deadline_ms. */
 void engine_stop(struct engine *engine, int64_t deadline_ms);

@@ -126,6 +126,18 @@ void engine_want_admission(struct engine *engine)
     engine->wants_admission = true;
 }
 
+void engine_wake_workers(struct engine *engine)
+{
+    engine->wants_admission = true;
+    wake_workers(engine);
+    wake_sleeper(&engine->sleepers[1]);
+}
+
+void engine_wake_scheduler(struct engine *engine)
+{
+    wake_sleeper(&engine->sleepers[0]);
+}
+
 void engine_wake(struct engine *engine)
 {
     engine->wants_admission = true;

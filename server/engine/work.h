@@ -231,6 +231,8 @@ void engine_count(struct engine *engine, size_t field_offset, uint64_t n);
 #define ENGINE_COUNT(engine, field, n) engine_count(engine, offsetof(struct engine_stats, field), n)
 void engine_wake_publisher(struct engine *engine);
 void engine_wake_outbox(struct engine *engine);
+/* Runs were made: workers admit them, the publisher numbers their events. */
+void engine_wake_workers(struct engine *engine);
 /* Sleeps until woken, stopped or the time is over. kind: 0 scheduler, 1 publisher. */
 void engine_sleep(struct engine *engine, int kind, int64_t ms);
 const struct engine_options *engine_get_options(const struct engine *engine);

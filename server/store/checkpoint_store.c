@@ -250,6 +250,25 @@ static const struct db_stmt roll_up = {
     1
 };
 
+/* {"after": "import"}: an import run that brought data is over, in this transaction. */
+static const struct db_stmt after_import = {
+    "cp_after_import",
+    "UPDATE schedules s SET next_nominal_at = date_trunc('second', clock_timestamp()), "
+    "next_fire_at ="
+    " date_trunc('second', clock_timestamp()) + make_interval(secs => abs(hashtextextended(s.id, "
+    "0) % (s.jitter_seconds + 1)))"
+    " FROM runs r WHERE r.id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS u(run_id "
+    "text))"
+    " AND r.kind = 'import' AND r.state = 'succeeded' AND r.finished_at >= now()"
+    " AND EXISTS (SELECT FROM steps p WHERE p.run_id = r.id AND p.kind = 'datasetImportJob' AND "
+    "p.result = 'created')"
+    " AND s.config = r.config AND s.expression = 'after import' AND s.retired_at IS NULL AND "
+    "s.is_enabled"
+    " AND (s.start_at IS NULL OR s.start_at <= clock_timestamp()) AND (s.end_at IS NULL OR "
+    "s.end_at >= clock_timestamp())",
+    1
+};
+
 static size_t lost_leases(PGresult *saved, const json_t *steps)
 {
     size_t n = (size_t) PQntuples(saved);
@@ -274,6 +293,7 @@ enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct
         { .stmt = &save_versions, .params = { steps, id } },
         { .stmt = &save_events, .params = { events, id } },
         { .stmt = &roll_up, .params = { runs } },
+        { .stmt = &after_import, .params = { runs } },
         { .stmt = &cp_observed, .params = { steps, id } },
         { .stmt = &cp_taken_down, .params = { steps, id } },
         { .stmt = &cp_versions_gone, .params = { steps, id } },

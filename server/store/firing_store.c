@@ -1,85 +1,75 @@
 /*
- * firing_store.c - due schedules, and firing exactly once.
+ * firing_store.c - which schedules are due, and what is in their way.
  *
- * Every replica looks; the first whose transaction moves the schedule on wins, the others meet the
- * raising fence. The primary key of schedule_fires is the second line: one row per (schedule,
- * generation, nominal time).
+ * Every replica looks. Rows that another one is writing are passed over, so replicas share a crowd
+ * instead of racing for it; correctness comes from the write (firing_write.c).
  */
 #include "steward/firing_store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "row.h"
+#include "steward/json.h"
 
+#define BATCH_MAX 500
+
+/* SQL has its own layout. */
+/* clang-format off */
 static const struct db_stmt due = {
     "firing_due",
-    "SELECT s.id, s.config, s.kind, s.run_options, s.expression, s.time_zone, s.overlap, "
-    "s.catch_up, s.generation,"
-    " c.version, v.document, extract(epoch FROM s.next_nominal_at)::bigint AS nominal_s,"
-    " floor(extract(epoch FROM clock_timestamp()))::bigint AS now_s, extract(epoch FROM "
-    "s.end_at)::bigint AS end_s,"
-    " s.starting_deadline_seconds, s.jitter_seconds,"
-    " (s.paused_at IS NOT NULL AND (s.paused_until IS NULL OR s.paused_until > clock_timestamp())) "
-    "OR server_is_paused() AS is_paused,"
-    " CASE WHEN server_is_paused() THEN (SELECT 'Spending is stopped' || coalesce(': ' || reason, "
-    "'') || '.' FROM server_pause) ELSE s.paused_reason END AS pause_reason"
-    " FROM schedules s JOIN configs c ON c.name = s.config"
-    " JOIN config_versions v ON v.config = c.name AND v.version = c.version"
-    " WHERE s.next_fire_at <= (SELECT clock_timestamp()) AND s.next_fire_at IS NOT NULL AND "
-    "s.retired_at IS NULL"
-    " ORDER BY s.next_fire_at LIMIT 100",
+    "SELECT s.id, s.config, s.kind, s.run_options, s.expression, s.time_zone, s.overlap, s.catch_up,"
+    " s.generation, s.updated_at, (SELECT c.version FROM configs c WHERE c.name = s.config) AS version,"
+    " extract(epoch FROM s.next_nominal_at)::bigint AS nominal_s,"
+    " floor(extract(epoch FROM clock_timestamp()))::bigint AS now_s,"
+    " extract(epoch FROM s.end_at)::bigint AS end_s, s.starting_deadline_seconds, s.jitter_seconds,"
+    " (SELECT server_is_paused()) AS is_server_paused,"
+    " (s.paused_at IS NOT NULL AND (s.paused_until IS NULL OR s.paused_until > clock_timestamp()))"
+    "  AS is_paused,"
+    " CASE WHEN s.paused_at IS NOT NULL AND s.paused_until <= clock_timestamp()"
+    "  THEN extract(epoch FROM s.paused_until)::bigint END AS paused_until_s,"
+    " CASE WHEN (SELECT server_is_paused()) THEN (SELECT 'Spending is stopped' || coalesce(': ' || reason, '')"
+    "  || '.' FROM server_pause) ELSE s.paused_reason END AS pause_reason"
+    " FROM schedules s"
+    " WHERE s.next_fire_at <= (SELECT clock_timestamp()) AND s.next_fire_at IS NOT NULL AND s.retired_at IS NULL"
+    " AND (schedule_rank(s.kind) < 2 OR NOT schedule_has_elder(s.config, s.kind, s.next_nominal_at))"
+    " ORDER BY s.next_fire_at LIMIT $1::int FOR NO KEY UPDATE OF s SKIP LOCKED",
+    1
+};
+static const struct db_stmt next_due = {
+    "firing_next_due",
+    "SELECT (extract(epoch FROM min(next_fire_at) - clock_timestamp()) * 1000)::bigint,"
+    " (SELECT until_at <= clock_timestamp() FROM server_pause)"
+    " FROM schedules WHERE next_fire_at IS NOT NULL AND retired_at IS NULL",
     0
 };
-static const struct db_stmt next_due = { "firing_next_due",
-                                         "SELECT (extract(epoch FROM min(next_fire_at) - "
-                                         "clock_timestamp()) * 1000)::bigint,"
-                                         " (SELECT until_at <= clock_timestamp() FROM "
-                                         "server_pause) FROM schedules"
-                                         " WHERE next_fire_at IS NOT NULL AND retired_at IS NULL",
-                                         0 };
-static const struct db_stmt overlap = {
-    "firing_overlap",
-    "SELECT id FROM runs WHERE state IN ('queued', 'running', 'cancelling')"
-    " AND (schedule_id = $1 OR claims && ARRAY(SELECT json_array_elements_text($2::json))) LIMIT 1",
+static const struct db_stmt document = {
+    "firing_document", "SELECT document FROM config_versions WHERE config = $1 AND version = $2::bigint", 2
+};
+static const struct db_stmt overlaps = {
+    "firing_overlaps",
+    "WITH t AS MATERIALIZED (SELECT * FROM json_to_recordset($2::json) AS t(t int, claims text[]))"
+    " SELECT u.no, r.id FROM json_to_recordset($1::json) AS u(no int, schedule text, t int, config text,"
+    "  kind text, nominal bigint) JOIN t ON t.t = u.t"
+    " CROSS JOIN LATERAL (SELECT o.id FROM runs o WHERE o.state IN ('queued', 'running', 'cancelling')"
+    "  AND (o.schedule_id = u.schedule OR o.claims && t.claims)"
+    "  AND NOT (o.trigger = 'schedule' AND o.config = u.config"
+    "   AND o.nominal_at >= date_trunc('minute', to_timestamp(u.nominal))"
+    "   AND o.nominal_at < date_trunc('minute', to_timestamp(u.nominal)) + interval '1 minute'"
+    "   AND schedule_rank(o.kind) BETWEEN 1 AND schedule_rank(u.kind) - 1)"
+    "  ORDER BY o.id LIMIT 20) r ORDER BY u.no, r.id",
     2
 };
-static const struct db_stmt move_on = {
-    "firing_move",
-    "WITH hit AS (UPDATE schedules SET considered_at = to_timestamp($4::bigint), next_nominal_at = "
-    "to_timestamp($5::bigint),"
-    " next_fire_at = to_timestamp($6::bigint) WHERE id = $1 AND generation = $2::int"
-    " AND next_nominal_at = to_timestamp($3::bigint) AND retired_at IS NULL RETURNING id)"
-    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule has "
-    "moved on') END",
-    6
-};
-static const struct db_stmt insert_fires = {
-    "firing_fires",
-    "INSERT INTO schedule_fires (schedule_id, generation, nominal_local, fold, nominal_at, "
-    "outcome, run_id, count, from_at,"
-    " to_at, reason) SELECT $1, $2::int, u.local, u.fold, to_timestamp(u.at), u.outcome, "
-    "u.\"runId\", coalesce(u.count, 1),"
-    " to_timestamp(u.\"from\"), to_timestamp(u.\"to\"), u.reason FROM json_to_recordset($3::json)"
-    " AS u(local text, fold int, at bigint, outcome text, \"runId\" text, count bigint, \"from\" "
-    "bigint, \"to\" bigint,"
-    " reason text)",
+/* 1 s, 2 s, 4 s, … up to five minutes. */
+static const struct db_stmt postpone = {
+    "firing_postpone",
+    "UPDATE schedules SET fire_failures = least(fire_failures + 1, 20), next_fire_at = clock_timestamp()"
+    " + least(interval '5 minutes', make_interval(secs => power(2, least(fire_failures, 10))))"
+    " WHERE id = $1 AND generation = $2::int AND next_nominal_at = to_timestamp($3::bigint)"
+    " AND retired_at IS NULL",
     3
 };
-
-static const struct db_stmt skip_on = {
-    "firing_skip",
-    "WITH hit AS (UPDATE schedules SET considered_at = to_timestamp($4::bigint), next_nominal_at = "
-    "to_timestamp($5::bigint),"
-    " next_fire_at = to_timestamp($6::bigint) WHERE id = $1 AND generation = $2::int"
-    " AND next_nominal_at = to_timestamp($3::bigint) AND retired_at IS NULL"
-    " AND EXISTS (SELECT 1 FROM schedule_fires f JOIN json_to_recordset($7::json) AS u(local text, "
-    "fold int)"
-    " ON f.nominal_local = u.local AND f.fold = u.fold WHERE f.schedule_id = $1 AND f.generation = "
-    "$2::int) RETURNING id)"
-    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule has "
-    "moved on') END",
-    7
-};
+/* clang-format on */
 
 static void read_due(struct row r, struct arena *arena, struct due_schedule *s)
 {
@@ -91,7 +81,7 @@ static void read_due(struct row r, struct arena *arena, struct due_schedule *s)
     s->time_zone = row_keep(r, "time_zone", arena);
     s->overlap = row_keep(r, "overlap", arena);
     s->catch_up = row_keep(r, "catch_up", arena);
-    s->document = row_keep(r, "document", arena);
+    s->updated_at = row_keep(r, "updated_at", arena);
     s->generation = (int) row_int(r, "generation");
     s->config_version = row_int(r, "version");
     s->nominal_s = row_int(r, "nominal_s");
@@ -99,14 +89,17 @@ static void read_due(struct row r, struct arena *arena, struct due_schedule *s)
     s->end_s = row_int(r, "end_s");
     s->starting_deadline_s = row_int(r, "starting_deadline_seconds");
     s->jitter_s = row_int(r, "jitter_seconds");
-    s->is_paused = row_bool(r, "is_paused");
+    s->paused_until_s = row_int(r, "paused_until_s");
+    s->is_server_paused = row_bool(r, "is_server_paused");
+    s->is_paused = s->is_server_paused || row_bool(r, "is_paused");
     s->pause_reason = row_keep(r, "pause_reason", arena);
 }
 
 enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct due *out,
                                struct err *e)
 {
-    const struct db_op ops[] = { { .stmt = &due }, { .stmt = &next_due } };
+    const char *limit = arena_printf(arena, "%d", BATCH_MAX);
+    const struct db_op ops[] = { { .stmt = &due, .params = { limit } }, { .stmt = &next_due } };
     PGresult *results[2] = { 0 };
     int n;
 
@@ -115,6 +108,7 @@ enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct du
     n = PQntuples(results[0]);
     out->items = arena_alloc(arena, ((size_t) n + 1) * sizeof *out->items);
     out->count = (size_t) n;
+    out->is_full = n == BATCH_MAX;
     for (int i = 0; i < n; i++)
         read_due((struct row){ results[0], i }, arena, &out->items[i]);
     if (!PQgetisnull(results[1], 0, 0))
@@ -125,48 +119,52 @@ enum err_code firing_store_due(struct db_conn *c, struct arena *arena, struct du
     return OK;
 }
 
-enum err_code firing_store_overlap(struct db_conn *c, const struct overlap_query *q,
-                                   const char **run_id, struct err *e)
-{
-    const struct db_op op = { .stmt = &overlap, .params = { q->schedule_id, q->claims } };
-    AUTO_PGRES PGresult *r = NULL;
-
-    *run_id = NULL;
-    TRY(db_query(c, &op, &r, e));
-    if (PQntuples(r))
-        *run_id = arena_strdup(q->arena, PQgetvalue(r, 0, 0));
-    return OK;
-}
-
 static const char *number(struct arena *arena, int64_t value)
 {
     return arena_printf(arena, "%lld", (long long) value);
 }
 
-static void move_fill(struct arena *arena, const struct firing_move *move,
-                      const struct db_stmt *stmt, struct db_op *op)
+enum err_code firing_store_document(struct db_conn *c, const struct document_query *q,
+                                    const char **text, struct err *e)
 {
-    const struct due_schedule *s = move->schedule;
+    const struct db_op op = { .stmt = &document,
+                              .params = { q->config, number(q->arena, q->version) } };
+    AUTO_PGRES PGresult *r = NULL;
 
-    *op = (struct db_op){ .stmt = stmt,
-                          .params = { s->id, number(arena, s->generation),
-                                      number(arena, s->nominal_s), number(arena, s->now_s),
-                                      move->next_s ? number(arena, move->next_s) : NULL,
-                                      move->next_s ? number(arena, move->next_fire_s) : NULL } };
+    *text = NULL;
+    TRY(db_query(c, &op, &r, e));
+    if (PQntuples(r))
+        *text = arena_strdup(q->arena, PQgetvalue(r, 0, 0));
+    return OK;
 }
 
-size_t firing_store_move(struct arena *arena, const struct firing_move *move, struct db_op *ops)
+enum err_code firing_store_overlaps(struct db_conn *c, const json_t *wanted,
+                                    const json_t *templates, json_t *found, struct err *e)
 {
-    const struct due_schedule *s = move->schedule;
+    AUTO_FREE char *wanted_text = json_compact(wanted);
+    AUTO_FREE char *templates_text = json_compact(templates);
+    const struct db_op op = { .stmt = &overlaps, .params = { wanted_text, templates_text } };
+    AUTO_PGRES PGresult *r = NULL;
 
-    move_fill(arena, move, &move_on, &ops[0]);
-    ops[1] = (struct db_op){ .stmt = &insert_fires,
-                             .params = { s->id, number(arena, s->generation), move->fires } };
-    return FIRING_STORE_OPS;
+    TRY(db_query(c, &op, &r, e));
+    for (int i = 0; i < PQntuples(r); i++) {
+        json_t *list = json_object_get(found, PQgetvalue(r, i, 0));
+
+        if (!list) {
+            list = json_array();
+            json_object_set_new(found, PQgetvalue(r, i, 0), list);
+        }
+        json_array_append_new(list, json_string(PQgetvalue(r, i, 1)));
+    }
+    return OK;
 }
 
-void firing_store_skip(struct arena *arena, const struct firing_move *move, struct db_op *op)
+enum err_code firing_store_postpone(struct db_conn *c, const struct due_schedule *s, struct err *e)
 {
-    move_fill(arena, move, &skip_on, op);
-    op->params[6] = move->fires;
+    AUTO_ARENA struct arena arena = { 0 };
+    const struct db_op op = { .stmt = &postpone,
+                              .params = { s->id, number(&arena, s->generation),
+                                          number(&arena, s->nominal_s) } };
+
+    return db_query(c, &op, NULL, e);
 }

@@ -51,7 +51,7 @@ static const struct db_stmt problems = {
     "  'The schedule ' || coalesce(s.path, s.name, s.id) || ' is paused'"
     "   || coalesce(': ' || s.paused_reason, '') || '.',"
     "  'PATCH /schedules/' || s.id || ' {\"paused\":false}'"
-    "  FROM schedules s WHERE s.paused_at IS NOT NULL AND s.retired_at IS NULL"
+    "  FROM schedules s WHERE " SQL_IS_PAUSED("s") " AND s.retired_at IS NULL"
     " UNION ALL"
     " SELECT 'token-expiring', 'warning', 'tokens/' || t.id, NULL, t.created_at,"
     "  'The token \"' || t.name || '\" expires at ' || " SQL_AT("t.expires_at") " || '.',"
@@ -74,7 +74,7 @@ static const struct db_stmt problems = {
     "  WHERE q.config = c.name AND q.kind = 'datasetImportJob' AND q.status = 'ACTIVE'),"          \
     " 'nextFire', (SELECT json_build_object('scheduleId', s.id, 'kind', s.kind, 'at', "            \
     SQL_AT("s.next_fire_at") ") FROM schedules s WHERE s.config = c.name AND s.retired_at IS NULL" \
-    "  AND s.paused_at IS NULL AND s.next_fire_at IS NOT NULL ORDER BY s.next_fire_at LIMIT 1),"   \
+    "  AND NOT " SQL_IS_PAUSED("s") " AND s.next_fire_at IS NOT NULL ORDER BY s.next_fire_at LIMIT 1),"   \
     " 'openRuns', (SELECT count(*) FROM runs r WHERE r.config = c.name"                            \
     "  AND r.state IN ('queued', 'running', 'cancelling')),"                                       \
     " 'recentRuns', (SELECT coalesce(json_agg(json_build_object('id', r.id, 'kind', r.kind,"       \
@@ -89,8 +89,8 @@ static const struct db_stmt overview = {
     " 'totals', json_build_object('configs', (SELECT count(*) FROM configs),"
     " 'queuedRuns', (SELECT count(*) FROM runs WHERE state = 'queued'),"
     " 'openRuns', (SELECT count(*) FROM runs WHERE state IN ('running', 'cancelling')),"
-    " 'pausedSchedules', (SELECT count(*) FROM schedules"
-    "  WHERE paused_at IS NOT NULL AND retired_at IS NULL),"
+    " 'pausedSchedules', (SELECT count(*) FROM schedules s"
+    "  WHERE " SQL_IS_PAUSED("s") " AND s.retired_at IS NULL),"
     " 'lastSequence', (SELECT last_seq FROM event_counter)))::text",
     0
 };

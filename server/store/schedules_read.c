@@ -10,7 +10,7 @@ static const struct db_stmt schedules_page = {
     "api_schedules_page",
     "SELECT s.id, " SQL_SCHEDULE " FROM schedules s WHERE s.retired_at IS NULL"
     " AND ($1::text IS NULL OR s.config = $1) AND ($2::text IS NULL OR s.kind = ANY ($2::text[]))"
-    " AND ($3::boolean IS NULL OR (s.paused_at IS NOT NULL) = $3::boolean)"
+    " AND ($3::boolean IS NULL OR " SQL_IS_PAUSED("s") " = $3::boolean)"
     " AND ($4::text IS NULL OR s.id < $4) ORDER BY s.id DESC LIMIT $5::int",
     5
 };

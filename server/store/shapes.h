@@ -88,6 +88,11 @@
     ", 'createdAt', " SQL_AT("c.created_at") ", 'updatedAt', " SQL_AT("c.updated_at") \
     ", 'status', " SQL_CONFIG_STATUS ", 'lastRun', " SQL_CONFIG_LAST_RUN
 
+/* A pause ends by itself when its time is over. */
+#define SQL_IS_PAUSED(s)                                                                           \
+    "(" s ".paused_at IS NOT NULL AND (" s ".paused_until IS NULL OR " s ".paused_until >"         \
+    " clock_timestamp()))"
+
 /* A schedule s. */
 #define SQL_SCHEDULE                                                                               \
     "json_strip_nulls(json_build_object('id', s.id, 'name', s.name, 'config', s.config," \
@@ -99,7 +104,7 @@
     " 'startingDeadlineSeconds', s.starting_deadline_seconds, 'jitterSeconds'," \
     " s.jitter_seconds," \
     " 'enabled', s.is_enabled, 'generation', s.generation," \
-    " 'paused', CASE WHEN s.paused_at IS NOT NULL THEN json_build_object('at'," \
+    " 'paused', CASE WHEN " SQL_IS_PAUSED("s") " THEN json_build_object('at'," \
     " " SQL_AT("s.paused_at") \
     ", 'until', " SQL_AT("s.paused_until") ", 'reason', s.paused_reason, 'by', s.paused_by)" \
     " END," \
