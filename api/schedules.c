@@ -9,11 +9,14 @@
 #include "steward/schedule.h"
 #include "steward/schedules_store.h"
 
-#define COMING_MAX 100
+#define COMING_MAX 1000
 
 struct page {
     int64_t limit;
-    int64_t coming; /* fires to come that were asked for */
+    int64_t coming;     /* fires to come that were asked for */
+    int64_t from_s;     /* of a calendar: they lie in [from, to]; 0: from now on */
+    int64_t to_s;       /* 0: open */
+    const char *resume; /* where a cut calendar goes on; NULL: it is whole */
 };
 
 static bool take_schedule_id(struct call *c)
@@ -70,7 +73,21 @@ void api_schedule_get(struct call *c)
     call_read(c, &op, 1, schedule_read);
 }
 
-static json_t *fire_times(struct call *c, int64_t count)
+/* Whether p is full: then the calendar goes on after this fire. */
+static bool is_cut(struct call *c, struct page *p, const json_t *items, int64_t at)
+{
+    char text[CLOCK_TEXT_BYTES];
+
+    if ((int64_t) json_array_size(items) < p->coming)
+        return false;
+    if (p->to_s) {
+        clock_format_ms(at * 1000, text);
+        p->resume = arena_strdup(c->arena, text);
+    }
+    return true;
+}
+
+static json_t *fire_times(struct call *c, struct page *p)
 {
     const char *zone_name = rows_text(c->reply, 0, 0, 1);
     const struct tz *zone = tz_utc();
@@ -84,14 +101,17 @@ static json_t *fire_times(struct call *c, int64_t count)
         schedule_parse(rows_text(c->reply, 0, 0, 0), &x, NULL, &e) ||
         (zone_name && tz_load(zone_name, &zone, &e)))
         return items; /* disabled, retired, or fired by imports: no times of its own */
+    if (p->from_s)
+        at = p->from_s - 1;
     if (start > at)
         at = start - 1;
-    for (int64_t i = 0; i < count && schedule_next(&x, zone, anchor, at, &at); i++) {
+    if (p->to_s && (!end || p->to_s < end))
+        end = p->to_s;
+    while (schedule_next(&x, zone, anchor, at, &at) && (!end || at <= end) &&
+           !is_cut(c, p, items, at)) {
         char text[CLOCK_TEXT_BYTES], local[32];
         int fold;
 
-        if (end && at > end)
-            break;
         clock_format_ms(at * 1000, text);
         tz_local(zone, at, local, &fold);
         json_array_append_new(items, json_pack("{s:s, s:s, s:i}", "nominalAt", text, "nominalLocal",
@@ -111,8 +131,8 @@ static void spec_read(struct call *c)
         return;
     }
     if (p->coming) {
-        AUTO_JSON json_t *items = fire_times(c, p->coming);
-        AUTO_JSON json_t *answer = json_pack("{s:O, s:n}", "items", items, "next");
+        AUTO_JSON json_t *items = fire_times(c, p);
+        AUTO_JSON json_t *answer = json_pack("{s:O, s:s?}", "items", items, "next", p->resume);
 
         answer_json(c, 200, answer);
         return;
@@ -123,7 +143,24 @@ static void spec_read(struct call *c)
     call_list(c, &op, page_read);
 }
 
-/* Without count: what became of the past fires. With it: the next ones. */
+static bool take_time(struct call *c, const char *name, int64_t *seconds)
+{
+    const char *text = http_query(c->rq, name);
+    int64_t ms;
+
+    if (!text)
+        return true;
+    if (!clock_parse(text, &ms) || ms <= 0) {
+        answer_problemf(c, 400, "bad-parameter", "%s is a time such as 2026-11-24T06:00:00Z.",
+                        name);
+        return false;
+    }
+    *seconds = (ms + 999) / 1000;
+    return true;
+}
+
+/* Without parameters: what became of the past fires. With count: the next ones; with from and to:
+ * those of a calendar. */
 void api_schedule_fires(struct call *c)
 {
     static const int64_t range[2] = { 1, COMING_MAX };
@@ -131,8 +168,11 @@ void api_schedule_fires(struct call *c)
     struct page *p = arena_alloc(c->arena, sizeof *p);
 
     c->state = p;
-    if (!take_schedule_id(c) || !query_integer(c, "count", range, &p->coming))
+    if (!take_schedule_id(c) || !query_integer(c, "count", range, &p->coming) ||
+        !take_time(c, "from", &p->from_s) || !take_time(c, "to", &p->to_s))
         return;
+    if ((p->from_s || p->to_s) && !p->coming)
+        p->coming = COMING_MAX;
     schedules_store_spec(c->match.params[0], &op);
     call_read(c, &op, 1, spec_read);
 }

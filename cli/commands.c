@@ -1,5 +1,5 @@
 /*
- * commands.c - the commands of the command line: apply, validate, get, runs, schedules, events.
+ * commands.c - the commands of the command line: apply, validate, get, runs, events.
  *
  * Exit codes: 0 good, 1 refused, failed or invalid, 2 wrong usage.
  */
@@ -391,39 +391,7 @@ static int run_start(char *const argv[])
     return p.options.wait ? follow_run(c, r.json, NULL) : 0;
 }
 
-/* ---- schedules and events ---- */
-
-static void print_schedule_list(const json_t *body)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (json_object_get(body, "items"), i, item)
-        (void) printf("%-24s %-16s %-26s %s\n", json_text_or(item, "config", ""),
-                      json_text_or(item, "kind", ""), json_text_or(item, "nextFireAt", "never"),
-                      json_text_or(item, "description", json_text_or(item, "expression", "")));
-}
-
-static int run_schedule(char *const argv[])
-{
-    static const struct usage usage = {
-        "steward schedule list | next EXPRESSION [--from TIME] [--count N] [--time-zone ZONE]\n\n"
-        "Lists schedules, or prints the next fires of an expression (offline).",
-        json_options, ARRAY_LEN(json_options), 1, 1
-    };
-    AUTO_PARSED struct parsed p = { 0 };
-    int rc;
-
-    if (argv[0] && str_eq(argv[0], "next"))
-        return cli_schedule_next(argv + 1);
-    rc = parse(&p, &usage, argv);
-    if (rc)
-        return rc - 1;
-    if (str_eq(p.rest.items[0], "list"))
-        return show(&p, "/schedules?limit=200", print_schedule_list);
-    conf_print_help(&p.program, stderr);
-    return 2;
-}
+/* ---- events ---- */
 
 static void print_event(const json_t *event)
 {
@@ -490,7 +458,11 @@ const struct cli_command cli_commands[] = {
     { "get", "[CONFIG]", "configs; one config's resources, metrics, schedules", run_get },
     { "run", "CONFIG KIND [--wait]", "start a run", run_start },
     { "runs", "list|get|watch|cancel", "runs", run_runs },
-    { "schedule", "list|next", "schedules; next fires of an expression (offline)", run_schedule },
+    { "schedules", "list|create|pause|next …", "schedules; next fires of an expression (offline)",
+      cli_schedules },
+    { "schedule", "", "the same", cli_schedules },
+    { "pause", "[--reason TEXT] [--until TIME]", "stop spending, server-wide", cli_pause },
+    { "resume", "", "spending goes on", cli_resume },
     { "events", "[--follow]", "what happened", run_events },
 };
 const size_t n_cli_commands = ARRAY_LEN(cli_commands);

@@ -13,6 +13,9 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 extern const size_t n_cli_commands;
 
+int cli_schedules(char *const argv[]);
+int cli_pause(char *const argv[]);
+int cli_resume(char *const argv[]);
 int cli_schedule_next(char *const argv[]);
 int cli_plan(char *const argv[]);
 int cli_import(char *const argv[]);

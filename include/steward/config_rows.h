@@ -15,6 +15,8 @@ json_t *config_rows_resources(const struct parameter_file *f);
 /* A schedule of the file as schedules_store_write() takes it, its next fire after now; caller owns.
  */
 json_t *config_rows_schedule(const struct file_schedule *s, const char *id, int64_t now_s);
+/* The same for one that stands by itself: what it says, without its place and what it starts. */
+json_t *config_rows_schedule_spec(const struct file_schedule *s, const char *id, int64_t now_s);
 /* Whether it is one: "delete" is none. */
 bool config_rows_is_schedule(const struct file_schedule *s);
 

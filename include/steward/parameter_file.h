@@ -74,6 +74,11 @@ struct file_schedule {
     bool is_after_import; /* {"after": "import"} */
 };
 
+/* A schedule that stands by itself: the members a schedule object of the file may have, with the
+ * same rules. *out borrows texts of members. False: problems says why (pointers from the object). */
+bool file_schedule_parse(const json_t *members, struct file_schedule *out,
+                         struct findings *problems);
+
 enum adopt_policy { ADOPT_AUTO, ADOPT_NEVER, ADOPT_TAKEOVER };
 
 /* One resource the file asks for. */

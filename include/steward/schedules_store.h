@@ -18,7 +18,8 @@ void schedules_store_read(const char *id, struct db_op *op);
 /* Rows (nominal_at text, json): past fires, newest first. */
 void schedules_store_fires(const char *id, const char *before, const char *limit, struct db_op *op);
 /* One row: (expression, time zone, start, end, enabled, anchor, now; times in epoch seconds,
- * config, kind, options, path, is_retired). */
+ * config, kind, options, path, is_retired, pointer, name, overlap, catch-up, starting deadline,
+ * jitter, start and end as RFC 3339, enabled). */
 void schedules_store_spec(const char *id, struct db_op *op);
 
 /* Rows (path, id): the schedules that a config's document owns now. */
@@ -33,6 +34,13 @@ void schedules_store_owned(const char *config, struct db_op *op);
  */
 size_t schedules_store_write(const char *config, const char *rows, const char *paths,
                              struct db_op *ops);
+
+/* One schedule of its own, of nobody's document: a new one, or (is_new false) the live one of that
+ * id anew. row: as above with "config", "name", "kind", "runOptions", without path. A changed
+ * specification gets the next generation; an unchanged one keeps its next fire. */
+void schedules_store_put_own(const char *row, bool is_new, struct db_op *op);
+/* Ends a schedule of its own; its history stays. */
+void schedules_store_retire_own(const char *id, struct db_op *op);
 
 /* Pause and resume: one row (id) when the schedule is live. until, reason: NULL: none. */
 void schedules_store_pause(const char *id, const char *until, const char *reason, const char *by,

@@ -64,6 +64,17 @@ static int64_t next_nominal(const struct file_schedule *s, const struct tz *zone
 
 json_t *config_rows_schedule(const struct file_schedule *s, const char *id, int64_t now_s)
 {
+    json_t *row = config_rows_schedule_spec(s, id, now_s);
+
+    json_object_set_new(row, "path", json_string(s->path));
+    json_object_set_new(row, "pointer", json_string(s->pointer));
+    json_object_set_new(row, "kind", json_string(run_kind_name(run_kind_of_schedule(s->kind))));
+    json_object_set_new(row, "runOptions", plan_schedule_options(s));
+    return row;
+}
+
+json_t *config_rows_schedule_spec(const struct file_schedule *s, const char *id, int64_t now_s)
+{
     const struct tz *zone = tz_utc();
     char words[256] = "";
     json_t *row = json_object();
@@ -78,10 +89,6 @@ json_t *config_rows_schedule(const struct file_schedule *s, const char *id, int6
     else
         (void) schedule_describe(&s->parsed, s->time_zone, words, sizeof words);
     json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "path", json_string(s->path));
-    json_object_set_new(row, "pointer", json_string(s->pointer));
-    json_object_set_new(row, "kind", json_string(run_kind_name(run_kind_of_schedule(s->kind))));
-    json_object_set_new(row, "runOptions", plan_schedule_options(s));
     json_object_set_new(row, "expression",
                         json_string(s->is_after_import ? "after import" : s->expression));
     json_object_set_new(row, "description", json_string(words));

@@ -131,6 +131,27 @@ bool schedule_read(struct check *c, const json_t *value, const char *pointer,
     return read_expression(c, text, pointer, out);
 }
 
+bool file_schedule_parse(const json_t *members, struct file_schedule *out,
+                         struct findings *problems)
+{
+    struct parameter_file none = { 0 };
+    struct check c = { .file = &none, .phase = PHASE_SCHEDULES };
+    bool is_good;
+
+    *out = (struct file_schedule){ .kind = SCHEDULED_FULL };
+    is_good = schedule_read(&c, members, "", out) && !c.errors[PHASE_SCHEDULES].count;
+    for (size_t i = 0; i < c.errors[PHASE_SCHEDULES].count; i++) {
+        const struct finding *f = &c.errors[PHASE_SCHEDULES].items[i];
+
+        findings_add(problems, f->pointer, f->code, "%s", f->detail);
+    }
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        findings_done(&c.errors[i]);
+        findings_done(&c.warnings[i]);
+    }
+    return is_good;
+}
+
 /* ---- the five places ---- */
 
 typedef void (*schedule_fn)(void *context, const struct schedule_site *site);

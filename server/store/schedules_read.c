@@ -37,7 +37,8 @@ static const struct db_stmt schedule_spec = {
     " is_enabled AND retired_at IS NULL, extract(epoch FROM coalesce(next_nominal_at,"
     " created_at))::bigint,"
     " floor(extract(epoch FROM clock_timestamp()))::bigint, config, kind, run_options::text, path,"
-    " retired_at IS NOT NULL"
+    " retired_at IS NOT NULL, pointer, name, overlap, catch_up, starting_deadline_seconds,"
+    " jitter_seconds, " SQL_AT("start_at") ", " SQL_AT("end_at") ", is_enabled"
     " FROM schedules WHERE id = $1",
     1
 };

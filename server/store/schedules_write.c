@@ -60,10 +60,57 @@ static const struct db_stmt schedules_retire = {
     " ($2::text[])",
     2
 };
+#define OWN_ROW                                                                                    \
+    "json_to_record($1::json) AS w(id text, config text, name text, kind text, \"runOptions\" json," \
+    " expression text, description text, \"timeZone\" text, \"startAt\" timestamptz," \
+    " \"endAt\" timestamptz, overlap text, \"catchUp\" text, \"startingDeadlineSeconds\" bigint," \
+    " \"jitterSeconds\" bigint, enabled boolean, \"nextNominalAt\" timestamptz," \
+    " \"nextFireAt\" timestamptz)"
+static const struct db_stmt own_insert = {
+    "api_schedule_own_insert",
+    "INSERT INTO schedules (id, config, name, kind, run_options, expression, description, time_zone,"
+    " start_at, end_at, overlap, catch_up, starting_deadline_seconds, jitter_seconds, is_enabled,"
+    " next_nominal_at, next_fire_at)"
+    " SELECT w.id, w.config, w.name, w.kind, w.\"runOptions\", w.expression, w.description,"
+    " w.\"timeZone\", w.\"startAt\", w.\"endAt\", w.overlap, w.\"catchUp\","
+    " w.\"startingDeadlineSeconds\", w.\"jitterSeconds\", w.enabled, w.\"nextNominalAt\","
+    " w.\"nextFireAt\" FROM " OWN_ROW,
+    1
+};
+#define OWN_CHANGED                                                                                \
+    SPEC("s") " IS DISTINCT FROM (w.kind, w.\"runOptions\"::text, w.expression, w.\"timeZone\"," \
+    " w.\"startAt\", w.\"endAt\", w.overlap, w.\"catchUp\", w.\"startingDeadlineSeconds\"," \
+    " w.\"jitterSeconds\", w.enabled)"
+#define IF_OWN_CHANGED(new, old) "CASE WHEN " OWN_CHANGED " THEN " new " ELSE " old " END"
+static const struct db_stmt own_update = {
+    "api_schedule_own_update",
+    "WITH hit AS (UPDATE schedules s SET name = w.name, kind = w.kind, run_options = w.\"runOptions\","
+    " expression = w.expression, description = w.description, time_zone = w.\"timeZone\","
+    " start_at = w.\"startAt\", end_at = w.\"endAt\", overlap = w.overlap, catch_up = w.\"catchUp\","
+    " starting_deadline_seconds = w.\"startingDeadlineSeconds\", jitter_seconds = w.\"jitterSeconds\","
+    " is_enabled = w.enabled, generation = s.generation + " IF_OWN_CHANGED("1", "0") ","
+    " considered_at = " IF_OWN_CHANGED("clock_timestamp()", "s.considered_at") ","
+    " next_nominal_at = " IF_OWN_CHANGED("w.\"nextNominalAt\"", "s.next_nominal_at") ","
+    " next_fire_at = " IF_OWN_CHANGED("w.\"nextFireAt\"", "s.next_fire_at") ","
+    " fire_failures = 0, updated_at = clock_timestamp() FROM " OWN_ROW
+    " WHERE s.id = w.id AND s.path IS NULL AND s.retired_at IS NULL RETURNING s.id)"
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is"
+    " gone') END",
+    1
+};
+static const struct db_stmt own_retire = {
+    "api_schedule_own_retire",
+    "WITH hit AS (UPDATE schedules SET retired_at = clock_timestamp(), next_nominal_at = NULL,"
+    " next_fire_at = NULL, updated_at = clock_timestamp()"
+    " WHERE id = $1 AND path IS NULL AND retired_at IS NULL RETURNING id)"
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is"
+    " gone') END",
+    1
+};
 static const struct db_stmt schedule_pause = {
     "api_schedule_pause",
     "WITH hit AS (UPDATE schedules SET paused_at = coalesce(paused_at, clock_timestamp()),"
-    " paused_until = $2::timestamptz, paused_reason = $3, paused_by = $4, updated_at = now()"
+    " paused_until = $2::timestamptz, paused_reason = $3, paused_by = $4, updated_at = clock_timestamp()"
     " WHERE id = $1 AND retired_at IS NULL RETURNING id)"
     " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is"
     " gone') END",
@@ -73,7 +120,7 @@ static const struct db_stmt schedule_resume = {
     "api_schedule_resume",
     "WITH hit AS (UPDATE schedules SET paused_at = NULL, paused_until = NULL, paused_reason ="
     " NULL, paused_by = NULL,"
-    " updated_at = now() WHERE id = $1 AND retired_at IS NULL RETURNING id)"
+    " updated_at = clock_timestamp() WHERE id = $1 AND retired_at IS NULL RETURNING id)"
     " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'the schedule is"
     " gone') END",
     1
@@ -92,6 +139,16 @@ size_t schedules_store_write(const char *config, const char *rows, const char *p
     ops[0] = (struct db_op){ .stmt = &schedules_retire, .params = { config, paths } };
     ops[1] = (struct db_op){ .stmt = &schedules_put, .params = { config, rows } };
     return SCHEDULES_STORE_WRITE_OPS;
+}
+
+void schedules_store_put_own(const char *row, bool is_new, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = is_new ? &own_insert : &own_update, .params = { row } };
+}
+
+void schedules_store_retire_own(const char *id, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &own_retire, .params = { id } };
 }
 
 void schedules_store_pause(const char *id, const char *until, const char *reason, const char *by,

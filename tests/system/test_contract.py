@@ -108,6 +108,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         "planConfig": world["document"], "importConfig": {"datasetGroup": "contract"},
         "createRun": {"config": "contract", "kind": "import"}, "savePlan": {"config": "contract"}, "createToken": {"name": "x", "scopes": ["read"]},
         "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []}, "patchSchedule": {"paused": True, "reason": "contract"},
+        "createSchedule": {"config": "contract", "kind": "observe", "expression": "rate(1 day)"},
     }
     done = []
     for method, path, op, _ in sorted(operations(), key=lambda o: o[0] == "DELETE"):
@@ -118,7 +119,8 @@ def test_a_real_answer_of_every_operation(steward, world):
         answer = steward.call(method, target, json=bodies.get(op["operationId"]), params=params)
         check(answer, method, path)
         expected = {"cancelRun": 409, "importConfig": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
-                    "createRun": 202, "savePlan": 202, "applyPlan": 409, "runSchedule": 202, "createToken": 201, "revokeToken": 204}
+                    "createRun": 202, "savePlan": 202, "applyPlan": 409, "runSchedule": 202, "createToken": 201, "createSchedule": 201,
+                    "deleteSchedule": 409, "revokeToken": 204}
         assert answer.status_code == expected.get(op["operationId"], 200), (target, answer.text[:300])
         done.append(op["operationId"])
     assert len(done) == len(table())

@@ -128,6 +128,9 @@ def variables(server, operation, known):
     if operation in ("getPlan", "applyPlan") and "PLAN" not in known:
         known["PLAN"] = server.ok("POST", "/plans", json={"config": "movies"})["id"]
         assert server.ok("GET", f"/plans/{known['PLAN']}?wait=30")["status"] == "ready"
+    if operation == "deleteSchedule":
+        own = {"config": "movies", "kind": "observe", "expression": "rate(1 day)"}
+        return known | {"SCHEDULE": server.ok("POST", "/schedules", json=own)["id"]}
     known.setdefault("SCHEDULE", server.ok("GET", "/schedules")["items"][0]["id"])
     return known
 

@@ -101,10 +101,11 @@ def test_after_import(start_server):
     schedule, = server.ok("GET", "/schedules?config=after")["items"]
     assert schedule["description"] == "after every import" and "nextFireAt" not in schedule
     server.put_data("after")
-    done = server.ok("POST", "/runs", json={"config": "after", "kind": "import"})["id"]
-    assert server.wait_run(done)["status"] == "succeeded"
+    done = server.ok("POST", "/runs", json={"config": "after", "kind": "import", "force": True})["id"]
+    imported = server.wait_run(done)
+    assert (imported["status"], imported["result"]) == ("succeeded", "changed"), imported
     row, = wait_until(lambda: fires(server, schedule))
-    assert row["outcome"] == "started"
+    assert row["outcome"] == "started", row
     run = server.wait_run(row["runId"])
     assert (run["status"], run["kind"], run["trigger"]) == ("succeeded", "trainFull", "schedule")
     # Nothing newer: nothing was imported, so nothing is trained.

@@ -1,0 +1,376 @@
+/*
+ * schedules_cmd.c - "steward schedules …" and "steward pause|resume": schedules and the switch that
+ * stops spending.
+ *
+ * One row per verb: its request is built from the options that were given. "next" works offline
+ * (schedule_cmd.c).
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "steward/cli.h"
+#include "steward/json.h"
+#include "steward/mem.h"
+#include "steward/str.h"
+
+struct options {
+    struct client_options client;
+    char *config, *kind, *expression, *after, *time_zone, *start_at, *end_at, *overlap, *catch_up;
+    char *deadline, *jitter, *name, *run_options, *reason, *until, *count, *from, *to;
+    bool json;
+};
+
+#define TEXT(field, option, word, says)                                               \
+    {                                                                                 \
+        .name = option, .type = CONF_TEXT, .offset = offsetof(struct options, field), \
+        .value = word, .help = says                                                   \
+    }
+static const struct conf_option option_rows[] = {
+    CLIENT_OPTIONS(struct options),
+    { .name = "json",
+      .type = CONF_FLAG,
+      .offset = offsetof(struct options, json),
+      .help = "print JSON" },
+    TEXT(config, "config", "NAME", "list: only schedules of this config"),
+    TEXT(kind, "kind", "KIND", "update: what it starts"),
+    TEXT(expression, "expression", "TEXT", "update: when, e.g. \"rate(6 hours)\""),
+    TEXT(after, "after", "import", "create, update: after every import, instead of a time"),
+    TEXT(time_zone, "time-zone", "ZONE", "IANA name, e.g. Europe/Berlin (default: UTC)"),
+    TEXT(start_at, "start-at", "TIME", "no fire before"),
+    TEXT(end_at, "end-at", "TIME", "no fire after"),
+    TEXT(overlap, "overlap", "POLICY", "skip, queue, cancelOther or allow"),
+    TEXT(catch_up, "catch-up", "POLICY", "latest, none or all"),
+    TEXT(deadline, "starting-deadline-seconds", "N", "a fire later than this is skipped"),
+    TEXT(jitter, "jitter-seconds", "N", "a fixed delay between 0 and this"),
+    TEXT(name, "name", "TEXT", "create, update: a name for people"),
+    TEXT(run_options, "options", "JSON", "create, update: of the runs, e.g. {\"solutions\":[…]}"),
+    TEXT(reason, "reason", "TEXT", "pause: why"),
+    TEXT(until, "until", "TIME", "pause: it ends by itself then"),
+    TEXT(count, "count", "N", "fires: so many to come"),
+    TEXT(from, "from", "TIME", "fires: a calendar from here"),
+    TEXT(to, "to", "TIME", "fires: a calendar to there"),
+};
+
+static void add_parameter(struct buf *path, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(path, "%c%s=", strchr(path->data, '?') ? '&' : '?', name);
+    uri_encode(path, value, strlen(value), false);
+}
+
+/* ---- what is printed ---- */
+
+static void print_schedule(const json_t *s)
+{
+    const json_t *paused = json_object_get(s, "paused");
+
+    (void) printf("%s  %-20s %-15s %-25s %s%s%s\n", json_text_or(s, "id", ""),
+                  json_text_or(s, "config", ""), json_text_or(s, "kind", ""),
+                  json_text_or(s, "nextFireAt", "never"),
+                  json_text_or(s, "description", json_text_or(s, "expression", "")),
+                  paused ? ", paused: " : "",
+                  paused ? json_text_or(paused, "reason", "no reason given") : "");
+}
+
+static void print_list(const json_t *body)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (json_object_get(body, "items"), i, item)
+        print_schedule(item);
+}
+
+static void print_fires(const json_t *body)
+{
+    size_t i;
+    json_t *f;
+
+    json_array_foreach (json_object_get(body, "items"), i, f) {
+        json_int_t n = json_int_or(f, "count", 1);
+
+        (void) printf("%s  %-20s", json_text_or(f, "nominalAt", ""),
+                      json_text_or(f, "nominalLocal", ""));
+        if (json_text(f, "outcome"))
+            (void) printf(" %-15s", json_text(f, "outcome"));
+        if (n > 1)
+            (void) printf(" %lld times, up to %s", (long long) n, json_text_or(f, "toAt", ""));
+        (void) printf(" %s %s\n", json_text_or(f, "runId", ""), json_text_or(f, "reason", ""));
+    }
+}
+
+static void print_run(const json_t *run)
+{
+    (void) printf("Started run %s\n", json_text_or(run, "id", ""));
+}
+
+static void print_pause(const json_t *p)
+{
+    if (!json_bool_or(p, "paused", false))
+        (void) puts("Spending goes on.");
+    else
+        (void) printf("Spending is stopped since %s%s%s: %s\n%s\n", json_text_or(p, "at", ""),
+                      json_text(p, "until") ? " until " : "", json_text_or(p, "until", ""),
+                      json_text_or(p, "reason", "no reason given"), json_text_or(p, "note", ""));
+}
+
+/* ---- what is asked ---- */
+
+static bool add_number(json_t *body, const char *key, const char *text)
+{
+    char *end;
+    long long value;
+
+    if (!text)
+        return true;
+    value = strtoll(text, &end, 10);
+    if (end == text || *end) {
+        (void) fprintf(stderr, "\"%s\" is not a number.\n", text);
+        return false;
+    }
+    json_object_set_new(body, key, json_integer(value));
+    return true;
+}
+
+static void add_text(json_t *body, const char *key, const char *text)
+{
+    if (text)
+        json_object_set_new(body, key, json_string(text));
+}
+
+/* NULL: an option is malformed, and it was said. Caller owns. */
+static json_t *spec_body(const struct options *o)
+{
+    json_t *body = json_object();
+
+    add_text(body, "kind", o->kind);
+    add_text(body, "expression", o->expression);
+    add_text(body, "after", o->after);
+    add_text(body, "timeZone", o->time_zone);
+    add_text(body, "startAt", o->start_at);
+    add_text(body, "endAt", o->end_at);
+    add_text(body, "overlap", o->overlap);
+    add_text(body, "catchUp", o->catch_up);
+    add_text(body, "name", o->name);
+    if (o->run_options) {
+        json_t *options = json_loads(o->run_options, 0, NULL);
+
+        if (!options)
+            (void) fprintf(stderr, "--options: this is not JSON: %s\n", o->run_options);
+        if (!options || json_object_set_new(body, "options", options))
+            return json_decref(body), NULL;
+    }
+    if (!add_number(body, "startingDeadlineSeconds", o->deadline) ||
+        !add_number(body, "jitterSeconds", o->jitter))
+        return json_decref(body), NULL;
+    return body;
+}
+
+static json_t *pause_body(const struct options *o)
+{
+    json_t *body = json_object();
+
+    add_text(body, "reason", o->reason);
+    add_text(body, "until", o->until);
+    return body;
+}
+
+struct ask {
+    const struct options *o;
+    const struct conf_list *rest;
+    struct buf path;
+    json_t *body; /* NULL: none */
+};
+
+static bool ask_list(struct ask *a)
+{
+    buf_adds(&a->path, "/schedules?limit=200");
+    add_parameter(&a->path, "config", a->o->config);
+    return true;
+}
+
+static bool ask_one(struct ask *a)
+{
+    buf_printf(&a->path, "/schedules/%s", a->rest->items[0]);
+    return true;
+}
+
+static bool ask_create(struct ask *a)
+{
+    buf_adds(&a->path, "/schedules");
+    a->body = spec_body(a->o);
+    if (!a->body)
+        return false;
+    add_text(a->body, "config", a->rest->items[0]);
+    add_text(a->body, "kind", a->rest->items[1]);
+    if (a->rest->count > 2)
+        add_text(a->body, "expression", a->rest->items[2]);
+    return true;
+}
+
+static bool ask_update(struct ask *a)
+{
+    a->body = spec_body(a->o);
+    return a->body && ask_one(a);
+}
+
+static bool ask_pause(struct ask *a)
+{
+    a->body = pause_body(a->o);
+    json_object_set_new(a->body, "paused", json_true());
+    return ask_one(a);
+}
+
+static bool ask_resume(struct ask *a)
+{
+    a->body = json_pack("{s:b}", "paused", 0);
+    return ask_one(a);
+}
+
+static bool ask_run(struct ask *a)
+{
+    buf_printf(&a->path, "/schedules/%s/run", a->rest->items[0]);
+    return true;
+}
+
+static bool ask_fires(struct ask *a)
+{
+    buf_printf(&a->path, "/schedules/%s/fires", a->rest->items[0]);
+    add_parameter(&a->path, "count", a->o->count);
+    add_parameter(&a->path, "from", a->o->from);
+    add_parameter(&a->path, "to", a->o->to);
+    return true;
+}
+
+static bool ask_server_pause(struct ask *a)
+{
+    buf_adds(&a->path, "/pause");
+    a->body = pause_body(a->o);
+    return true;
+}
+
+static bool ask_server_resume(struct ask *a)
+{
+    buf_adds(&a->path, "/resume");
+    return true;
+}
+
+struct verb {
+    const char *name, *usage, *method;
+    size_t least, most; /* positional arguments after the verb */
+    bool (*ask)(struct ask *a);
+    void (*print)(const json_t *body);
+    const char *done; /* said when the answer has no body */
+};
+
+/* clang-format off */
+static const struct verb verbs[] = {
+    { "list", "steward schedules list [--config NAME] [--json]\n\nLive schedules with their next fire, in words.",
+      "GET", 0, 0, ask_list, print_list, NULL },
+    { "get", "steward schedules get SCHEDULE [--json]\n\nOne schedule.", "GET", 1, 1, ask_one, print_schedule, NULL },
+    { "create", "steward schedules create CONFIG KIND EXPRESSION | --after import\n\nA schedule of its own: any run kind, "
+      "any config.", "POST", 2, 3, ask_create, print_schedule, NULL },
+    { "update", "steward schedules update SCHEDULE [--expression TEXT] …\n\nChanges what it says. One that is written in a "
+      "parameter file is changed there.", "PATCH", 1, 1, ask_update, print_schedule, NULL },
+    { "delete", "steward schedules delete SCHEDULE\n\nEnds a schedule of its own; its history stays.",
+      "DELETE", 1, 1, ask_one, NULL, "The schedule has ended." },
+    { "pause", "steward schedules pause SCHEDULE [--reason TEXT] [--until TIME]\n\nWhile paused, fires are recorded and not "
+      "caught up.", "PATCH", 1, 1, ask_pause, print_schedule, NULL },
+    { "resume", "steward schedules resume SCHEDULE", "PATCH", 1, 1, ask_resume, print_schedule, NULL },
+    { "run", "steward schedules run SCHEDULE\n\nStarts its run now.", "POST", 1, 1, ask_run, print_run, NULL },
+    { "fires", "steward schedules fires SCHEDULE [--count N | --from TIME --to TIME]\n\nWhat became of past fires; with "
+      "options, the fires to come.", "GET", 1, 1, ask_fires, print_fires, NULL },
+};
+static const struct verb server_pause = {
+    "pause", "steward pause [--reason TEXT] [--until TIME]\n\nStops spending, server-wide: nothing that buys is started.",
+    "POST", 0, 0, ask_server_pause, print_pause, NULL
+};
+static const struct verb server_resume = {
+    "resume", "steward resume\n\nSpending goes on; what waited goes on at once.", "POST", 0, 0, ask_server_resume, print_pause, NULL
+};
+/* clang-format on */
+
+static int call(const struct verb *v, struct ask *a)
+{
+    AUTO_CLIENT struct client *c = NULL;
+    AUTO_REPLY struct reply r = { 0 };
+    AUTO_FREE char *text = a->body ? json_compact(a->body) : NULL;
+    struct request rq = { .method = v->method, .path = a->path.data };
+    struct err e;
+
+    rq.body = text ? text : str_eq(v->method, "POST") ? "{}" : NULL;
+    rq.body_n = rq.body ? strlen(rq.body) : 0;
+    if (client_open(&a->o->client, &c, &e) || client_call(c, &rq, &r, &e))
+        return cli_fail(&e);
+    if (r.status >= 400) {
+        client_print_problem(&r);
+        return 1;
+    }
+    if (v->done) {
+        (void) puts(v->done);
+    } else if (a->o->json) {
+        AUTO_FREE char *out = json_dumps(r.json, JSON_INDENT(2));
+
+        (void) puts(out ? out : r.text);
+    } else {
+        v->print(r.json);
+    }
+    return 0;
+}
+
+static int run_verb(const struct verb *v, char *const argv[])
+{
+    const struct conf_program program = { .usage = v->usage,
+                                          .env_prefix = "STEWARD",
+                                          .options = option_rows,
+                                          .count = ARRAY_LEN(option_rows) };
+    struct options o = { 0 };
+    struct conf_list rest = { 0 };
+    struct ask ask = { .o = &o, .rest = &rest };
+    bool is_help = false;
+    struct err e;
+    int rc = 2;
+
+    if (conf_parse(&program, argv, &o, &rest, &is_help, &e))
+        (void) cli_fail(&e);
+    else if (is_help)
+        rc = 0;
+    else if (rest.count < v->least || rest.count > v->most)
+        conf_print_help(&program, stderr);
+    else if (v->ask(&ask))
+        rc = call(v, &ask);
+    json_decref(ask.body);
+    buf_done(&ask.path);
+    free(rest.items);
+    conf_done(&program, &o);
+    return rc;
+}
+
+int cli_schedules(char *const argv[])
+{
+    if (argv[0] && str_eq(argv[0], "next"))
+        return cli_schedule_next(argv + 1);
+    for (size_t i = 0; argv[0] && i < ARRAY_LEN(verbs); i++)
+        if (str_eq(verbs[i].name, argv[0]))
+            return run_verb(&verbs[i], argv + 1);
+    (void) fprintf(stderr, "usage: steward schedules VERB …\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        (void) fprintf(stderr, "%s\n\n", verbs[i].usage);
+    (void) fprintf(stderr, "steward schedules next EXPRESSION\n\nThe next fires of an expression "
+                           "(offline).\n");
+    return argv[0] && (str_eq(argv[0], "--help") || str_eq(argv[0], "-h")) ? 0 : 2;
+}
+
+int cli_pause(char *const argv[])
+{
+    return run_verb(&server_pause, argv);
+}
+
+int cli_resume(char *const argv[])
+{
+    return run_verb(&server_resume, argv);
+}
