@@ -185,7 +185,7 @@ static bool check_plan(struct call *c, struct edit *s, size_t op)
     return false;
 }
 
-static void answer_dry_run(struct call *c, const struct edit *s)
+static void answer_dry_schedule(struct call *c, const struct edit *s)
 {
     AUTO_JSON json_t *row = json_loads(s->row, 0, NULL);
     AUTO_JSON json_t *answer = NULL;
@@ -219,7 +219,7 @@ static void config_read(struct call *c)
     if (!check_plan(c, s, 0) || !make_row(c, s))
         return;
     if (c->is_dry_run) {
-        answer_dry_run(c, s);
+        answer_dry_schedule(c, s);
         return;
     }
     schedules_store_put_own(s->row, true, &ops[0]);
@@ -392,7 +392,7 @@ static void write_patch(struct call *c, struct edit *s)
     size_t n = 0;
 
     if (c->is_dry_run && s->is_spec) {
-        answer_dry_run(c, s);
+        answer_dry_schedule(c, s);
         return;
     }
     if (c->is_dry_run) {
