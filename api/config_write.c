@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "config_diff.h"
 #include "config_left.h"
 #include "steward/config_rows.h"
 #include "steward/configs_store.h"
@@ -239,7 +240,10 @@ static void answer_trial(struct call *c, const struct config_change *w)
         json_pack("{s:b, s:s, s:I, s:b, s:b, s:O, s:O}", "dryRun", true, "config", w->file.name,
                   "version", (json_int_t) w->version, "newVersion", !w->is_same, "run", w->has_run,
                   "steps", steps, "warnings", w->warnings);
+    json_t *changes = config_diff_of(rows_text(c->reply, READ_CURRENT, 0, 4), w->file.document);
 
+    if (changes)
+        json_object_set_new(answer, "changes", changes);
     answer_json(c, 200, answer);
 }
 

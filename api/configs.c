@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api_private.h"
+#include "config_diff.h"
 #include "steward/configs_store.h"
 
 /* Names of dataset groups as Amazon Personalize takes them. */
@@ -137,6 +138,10 @@ void api_config_version(struct call *c)
         return;
     if (!str_to_i64(c->match.params[1], 1, INT64_MAX, &number)) {
         answer_not_found(c, "version", c->match.params[1]);
+        return;
+    }
+    if (http_query(c->rq, "diff")) {
+        config_diff_begin(c, is_effective);
         return;
     }
     configs_store_version(c->match.params[0], c->match.params[1], is_effective, &op);

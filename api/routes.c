@@ -38,7 +38,7 @@ const struct api_route api_routes[] = {
     { "GET",    "/configs/{name}/versions",       "listConfigVersions",     SCOPE_READ,    api_config_versions,
       BODY_NONE, 0, { "limit", "cursor" } },
     { "GET",    "/configs/{name}/versions/{n}",   "getConfigVersion",       SCOPE_READ,    api_config_version,
-      BODY_NONE, 0, { "view" } },
+      BODY_NONE, 0, { "view", "diff" } },
     { "POST",   "/configs/{name}/rollback",       "rollbackConfig",         SCOPE_APPLY,   api_config_rollback,
       BODY_JSON, 0, { "message", "revision", "url", "prune" } },
     { "GET",    "/configs/{name}/resources",      "listConfigResources",    SCOPE_READ,    api_config_resources,

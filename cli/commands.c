@@ -16,7 +16,7 @@
 
 struct common {
     struct client_options client;
-    char *message, *revision, *config, *kind, *limit, *type;
+    char *message, *revision, *config, *kind, *limit, *type, *plan;
     bool wait, json, follow, prune;
 };
 
@@ -35,6 +35,7 @@ static const struct conf_option apply_options[] = {
     CLIENT_OPTIONS(struct common),
     FLAG(wait, "wait", "follow the run until it ends; exit 1 when it fails"),
     TEXT(message, "message", "TEXT", "why, kept with the version"),
+    TEXT(plan, "plan", "ID", "a saved plan instead of a file, refused when something moved since"),
     TEXT(revision, "revision", "COMMIT", "from which commit, kept with the version"),
 };
 static const struct conf_option json_options[] = {
@@ -137,35 +138,49 @@ static int follow_run(struct client *c, const json_t *run, const char *config)
     return is_good ? 0 : 1;
 }
 
+/* The file with what is said about it, or the saved plan, which has its own. */
+static enum err_code post_desired(struct client *c, const struct parsed *p, struct reply *r,
+                                  struct err *e)
+{
+    AUTO_FREE char *text = NULL;
+    AUTO_BUF struct buf path = { 0 };
+    struct request rq = { .method = "POST" };
+
+    if (p->options.plan) {
+        buf_printf(&path, "/plans/%s/apply", p->options.plan);
+    } else {
+        buf_adds(&path, "/configs");
+        add_parameter(&path, "message", p->options.message);
+        add_parameter(&path, "revision", p->options.revision);
+        add_parameter(&path, "prune", p->options.prune ? "true" : NULL);
+        TRY(cli_read_file(p->rest.items[0], &text, &rq.body_n, e));
+    }
+    rq.path = path.data;
+    rq.body = text;
+    return client_call(c, &rq, r, e);
+}
+
 static int run_apply(char *const argv[])
 {
     static const struct usage usage = {
-        "steward apply FILE [--wait] [--prune]\n\nStores the parameter file "
+        "steward apply FILE [--wait] [--prune] | --plan ID [--wait]\n\nStores the parameter file "
         "as desired state and starts the run that brings it about.",
-        apply_options, ARRAY_LEN(apply_options), 1, 1
+        apply_options, ARRAY_LEN(apply_options), 0, 1
     };
     AUTO_PARSED struct parsed p = { 0 };
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
-    AUTO_FREE char *text = NULL;
-    AUTO_BUF struct buf path = { 0 };
-    struct request rq = { .method = "POST" };
     const char *config, *run;
     struct err e;
     int rc = parse(&p, &usage, argv);
 
     if (rc)
         return rc - 1;
-    buf_adds(&path, "/configs");
-    add_parameter(&path, "message", p.options.message);
-    add_parameter(&path, "revision", p.options.revision);
-    add_parameter(&path, "prune", p.options.prune ? "true" : NULL);
-    rq.path = path.data;
-    if (cli_read_file(p.rest.items[0], &text, &rq.body_n, &e) ||
-        client_open(&p.options.client, &c, &e))
-        return cli_fail(&e);
-    rq.body = text;
-    if (client_call(c, &rq, &r, &e))
+    if (!p.options.plan == !p.rest.count) {
+        conf_print_help(&p.program, stderr);
+        return 2;
+    }
+    if (client_open(&p.options.client, &c, &e) || post_desired(c, &p, &r, &e))
         return cli_fail(&e);
     if (r.status >= 400) {
         client_print_problem(&r);
@@ -451,9 +466,12 @@ static int run_events(char *const argv[])
 }
 
 const struct cli_command cli_commands[] = {
-    { "apply", "FILE [--wait] [--prune]", "store a parameter file and bring it about", run_apply },
-    { "plan", "FILE [--json|--markdown]", "what an apply would do (exit 2: changes)", cli_plan },
-    { "import", "GROUP [--schedule …]", "make a config of a dataset group that exists", cli_import },
+    { "apply", "FILE | --plan ID [--wait] [--prune]", "store a parameter file and bring it about",
+      run_apply },
+    { "plan", "FILE [--json|--markdown] [--save]", "what an apply would do (exit 2: changes)",
+      cli_plan },
+    { "import", "GROUP [--schedule …]", "make a config of a dataset group that exists",
+      cli_import },
     { "validate", "FILE [--json]", "check a parameter file (offline)", run_validate },
     { "get", "[CONFIG]", "configs; one config's resources, metrics, schedules", run_get },
     { "run", "CONFIG KIND [--wait]", "start a run", run_start },

@@ -13,9 +13,11 @@
 #include "steward/mem.h"
 #include "steward/plan_lines.h"
 
+#define WAITS_MAX 20 /* of half a minute */
+
 struct plan_options {
     struct client_options client;
-    bool json, markdown, prune;
+    bool json, markdown, prune, save;
 };
 
 static const struct conf_option options[] = {
@@ -32,9 +34,13 @@ static const struct conf_option options[] = {
       .type = CONF_FLAG,
       .offset = offsetof(struct plan_options, prune),
       .help = "plan the deletion of what left the file" },
+    { .name = "save",
+      .type = CONF_FLAG,
+      .offset = offsetof(struct plan_options, save),
+      .help = "keep the plan for 24 hours; steward apply --plan ID applies it" },
 };
 static const char plan_usage[] =
-    "steward plan FILE [--json|--markdown] [--prune]\n\nLooks at Amazon Personalize "
+    "steward plan FILE [--json|--markdown] [--prune] [--save]\n\nLooks at Amazon Personalize "
     "and says what an apply of "
     "the file would do: exit 0 nothing, 2 changes, 1 error.";
 
@@ -56,28 +62,50 @@ static void print_plan(const struct plan_options *o, const json_t *plan)
     (void) fputs(out.data, stdout);
 }
 
+/* POST of the file, and the plan or run it is answered with. */
+static enum err_code post_file(const struct plan_options *o, struct client *c, const char *file,
+                               struct reply *r, struct err *e)
+{
+    AUTO_FREE char *text = NULL;
+    AUTO_FREE char *path =
+        xasprintf("%s%s", o->save ? "/plans" : "/configs/plan", o->prune ? "?prune=true" : "");
+    struct request rq = { .method = "POST", .path = path };
+
+    TRY(cli_read_file(file, &text, &rq.body_n, e));
+    rq.body = text;
+    return client_call(c, &rq, r, e);
+}
+
+/* Until the saved plan is made; the run that looks has no end of its own to wait for. */
+static enum err_code await_plan(struct client *c, struct reply *r, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("/plans/%s?wait=30", json_text_or(r->json, "id", ""));
+
+    for (int i = 0; i < WAITS_MAX && str_eq(json_text(r->json, "status"), "looking"); i++) {
+        reply_done(r);
+        *r = (struct reply){ 0 };
+        TRY(client_get(c, path, r, e));
+    }
+    return OK;
+}
+
 static int ask(const struct plan_options *o, const char *file)
 {
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
-    AUTO_FREE char *text = NULL;
-    struct request rq = { .method = "POST",
-                          .path = o->prune ? "/configs/plan?prune=true" : "/configs/plan" };
     struct err e;
 
-    if (cli_read_file(file, &text, &rq.body_n, &e) || client_open(&o->client, &c, &e))
-        return cli_fail(&e);
-    rq.body = text;
-    if (client_call(c, &rq, &r, &e))
+    if (client_open(&o->client, &c, &e) || post_file(o, c, file, &r, &e))
         return cli_fail(&e);
     if (r.status >= 400) {
         client_print_problem(&r);
         return 1;
     }
-    if (r.status == 202) {
+    if (o->save && await_plan(c, &r, &e))
+        return cli_fail(&e);
+    if (!json_object_get(r.json, "lines")) {
         (void) fprintf(stderr,
-                       "Amazon Personalize answers slowly; run %s is still looking. Try again "
-                       "soon.\n",
+                       "Amazon Personalize answers slowly; %s is still looking. Try again soon.\n",
                        json_text_or(r.json, "id", "?"));
         return 1;
     }

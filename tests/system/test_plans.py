@@ -198,3 +198,61 @@ def test_an_operators_price_list(tmp_path):
     (tmp_path / "prices.json").write_text('{"currency": "USD", "asOf": "2030-05"}')
     done = subprocess.run([BUILD / "steward", "serve", "--prices", str(tmp_path / "prices.json")], capture_output=True, text=True, timeout=30)
     assert done.returncode != 0 and "hoursPerMonth" in done.stderr
+
+
+def cli(server, *words):
+    return subprocess.run([BUILD / "steward", *words], capture_output=True, text=True, timeout=120,
+                          env={"STEWARD_URL": server.url, "STEWARD_TOKEN": server.token, "PATH": "/usr/bin:/bin"})
+
+
+def test_the_command_line(server, shop, tmp_path):
+    """Exit 0: nothing to do, 2: changes, 1: trouble; a saved plan is applied by its id."""
+    current = server.ok("GET", "/configs/plans")["document"]
+    file, bad = tmp_path / "plans.json", tmp_path / "bad.json"
+    file.write_text(json.dumps(current))
+    bad.write_text('{"datasetGroup": {}}')
+    done = cli(server, "plan", str(file))
+    assert done.returncode == 0 and "unchanged" in done.stdout, done.stderr
+    file.write_text(json.dumps(with_tps(current, 6)))
+    for words, part in ((["plan", str(file)], "cost: +"), (["plan", str(file), "--markdown"], "| updateInPlace |")):
+        done = cli(server, *words)
+        assert done.returncode == 2 and part in done.stdout, done.stdout + done.stderr
+    assert json.loads(cli(server, "plan", str(file), "--json").stdout)["summary"]["updateInPlace"] == 1
+    for words in (["plan", str(bad)], ["plan", str(tmp_path / "none.json")]):
+        done = cli(server, *words)
+        assert done.returncode == 1 and done.stderr and not done.stdout
+    assert cli(server, "plan", str(file), "--url", "http://127.0.0.1:1").returncode == 1
+    saved = cli(server, "plan", str(file), "--save")
+    assert saved.returncode == 2, saved.stderr
+    plan = saved.stdout.split("--plan ")[1].split('"')[0]
+    done = cli(server, "apply", "--plan", plan, "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = cli(server, "apply", "--plan", plan)
+    assert again.returncode == 1 and "applied" in again.stderr
+    assert cli(server, "plan", str(file)).returncode == 0, "a plan after an apply is empty"
+    assert cli(server, "apply").returncode == 2 and cli(server, "apply", str(file), "--plan", plan).returncode == 2
+
+
+def test_what_changed_between_versions(server):
+    document = config("history", 0)
+    server.put_data("history")
+    apply(server, document)
+    document["tags"] = [{"tagKey": "team", "tagValue": "a"}]
+    apply(server, document)
+    document["tags"] = [{"tagKey": "cost", "tagValue": "1"}, {"tagKey": "team", "tagValue": "b"}]
+    apply(server, document)
+    diff = server.ok("GET", "/configs/history/versions/3?diff=2")
+    assert (diff["from"], diff["to"]) == (2, 3)
+    assert diff["changes"] == [
+        {"op": "replace", "pointer": "/tags/1/tagValue", "before": "a", "after": "b"},
+        {"op": "add", "pointer": "/tags/0", "after": {"tagKey": "cost", "tagValue": "1"}}]
+    text = server.get("/configs/history/versions/3?diff=2", headers={"Accept": "text/plain"}).text
+    assert 'from version 2 to 3' in text and '~ /tags/1/tagValue: "a" -> "b"' in text
+    assert server.ok("GET", "/configs/history/versions/2?diff=2")["changes"] == []
+    effective = server.ok("GET", "/configs/history/versions/2?diff=1&view=effective")["changes"]
+    assert "/datasetGroup/serviceConfig/tags/0" in [c["pointer"] for c in effective], effective
+    assert server.get("/configs/history/versions/3?diff=9").status_code == 404
+    assert server.get("/configs/history/versions/3?diff=x").status_code == 400
+    dry = server.ok("POST", "/configs/history/rollback?dryRun=true", json={"version": 1})
+    assert dry["changes"] == [{"op": "remove", "pointer": "/tags", "before": document["tags"]}]
+    assert server.ok("GET", "/configs/history")["version"] == 3
