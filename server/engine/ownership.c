@@ -42,13 +42,25 @@ static void add_tag(json_t *tags, const char *key, const char *value)
     json_array_append_new(tags, json_pack("{s:s, s:s}", "tagKey", key, "tagValue", value));
 }
 
+/* ignoreFields: ["tags"]: the tags of the file are set when the resource is made, and then left. */
+static bool leaves_tags(const struct step_row *row)
+{
+    size_t i;
+    json_t *field;
+
+    json_array_foreach (json_object_get(row->options, "ignoreFields"), i, field)
+        if (str_eq(json_string_value(field), "tags"))
+            return true;
+    return false;
+}
+
 json_t *ownership_wanted(const struct worker *k, const struct step_row *row)
 {
     json_t *wanted = row->tags ? json_deep_copy(row->tags) : json_array();
 
-    if (row->verb == VERB_RELEASE)
+    if (row->verb == VERB_RELEASE || leaves_tags(row))
         json_array_clear(wanted);
-    else if (row->verb != VERB_OBSERVE)
+    if (row->verb != VERB_RELEASE && row->verb != VERB_OBSERVE)
         add_tag(wanted, MARK, k->options->settings.deployment_id);
     return wanted;
 }
@@ -62,7 +74,7 @@ static json_t *unwanted_keys(const struct work *w, const json_t *wanted)
     json_t *key;
 
     json_array_foreach ((json_t *) before, i, key)
-        if (!tag_value(wanted, json_string_value(key)) &&
+        if (!leaves_tags(&w->row) && !tag_value(wanted, json_string_value(key)) &&
             tag_value(w->look.tags, json_string_value(key)) && w->row.verb != VERB_RELEASE)
             json_array_append(keys, key);
     if (w->row.verb == VERB_RELEASE && tag_value(w->look.tags, MARK))

@@ -171,3 +171,31 @@ def test_orphans_are_listed(tmp_path):
         assert seen == sorted(o["arn"] for o in found.values())
         metrics = server.get("/metrics").text
         assert 'steward_orphans_total{owner="us"} 1' in metrics and 'steward_orphans_total{owner="other"} 1' in metrics
+
+
+def test_ignored_fields_are_left_alone_everywhere(server):
+    document = config("ignoring")
+    campaign = document["solutions"][0]["campaigns"][0]
+    campaign["serviceConfig"]["tags"] = [{"tagKey": "team", "tagValue": "shop"}]
+    campaign["workflowConfig"] = {"ignoreFields": ["minProvisionedTPS", "tags"]}
+    server.put_data("ignoring")
+    apply(server, document)
+    personalize = server.aws("personalize")
+    arn = resources(server, "ignoring")["campaign/ignoring-c0"]["arn"]
+    personalize.update_campaign(campaignArn=arn, minProvisionedTPS=3)
+    wait_until(lambda: personalize.describe_campaign(campaignArn=arn)["campaign"]["minProvisionedTPS"] == 3)
+    personalize.tag_resource(resourceArn=arn, tags=[{"tagKey": "team", "tagValue": "others"}])
+    assert server.ok("GET", "/configs/ignoring/plan")["changes"] is False
+    succeed(server, server.ok("POST", "/runs", json={"config": "ignoring", "kind": "observe"})["id"])
+    assert not resources(server, "ignoring")["campaign/ignoring-c0"]["drift"]
+    run = succeed(server, server.ok("POST", "/runs", json={"config": "ignoring", "kind": "apply"})["id"])
+    assert results(run)["campaign/ignoring-c0"] == "unchanged"
+    assert personalize.describe_campaign(campaignArn=arn)["campaign"]["minProvisionedTPS"] == 3
+    tags = {t["tagKey"]: t["tagValue"] for t in personalize.list_tags_for_resource(resourceArn=arn)["tags"]}
+    assert tags["team"] == "others" and "steward:deployment" in tags
+    # What is not ignored is seen, and mended.
+    del campaign["workflowConfig"]
+    plan = server.ok("POST", "/configs/plan", json=document)
+    assert {f["field"] for x in plan["lines"] if x["kind"] == "campaign" for f in x["fields"]} == {"minProvisionedTPS", "tags"}
+    apply(server, document)
+    assert personalize.describe_campaign(campaignArn=arn)["campaign"]["minProvisionedTPS"] == 1
