@@ -53,7 +53,8 @@ static enum err_code fire_due(const struct firing_place *at, int64_t *next_ms, s
             firing_batch_run(at, due.items, due.count, &own) ? fire_singly(at, &due) : due.count;
     if (due.is_pause_over)
         TRY(pause_store_expire(at->db, &has_ended, e));
-    if (fired || has_ended)
+    /* Of a crowd, the next batch comes first: its runs are found soon enough. */
+    if ((fired && !due.is_full) || has_ended)
         engine_wake_workers(at->engine);
     if (fired)
         *next_ms = 0; /* there may be more, or what had to come after these */
