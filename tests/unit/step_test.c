@@ -43,6 +43,25 @@ static struct command next(const struct step *s, enum outcome_type type, enum se
     return c;
 }
 
+/* Spending is stopped: it waits for the end that is known, or looks again now and then; nothing was
+ * marked, so nothing is refunded. */
+static void test_a_pause_is_waited_for(void **state)
+{
+    struct step s = base();
+    struct outcome o = { .type = OUT_MARK_PAUSED, .command_id = s.command_id };
+    struct command c;
+
+    (void) state;
+    step_next(&s, &o, NOW, &c);
+    assert_int_equal(c.type, CMD_WAIT);
+    assert_int_equal(c.why, WHY_PAUSED);
+    assert_in_range(c.wait_ms, 1000, 60000);
+    assert_false(c.is_refund);
+    o.until_ms = NOW + 5000;
+    step_next(&s, &o, NOW, &c);
+    assert_int_equal(c.wait_ms, 5000);
+}
+
 static void test_looks_before_it_acts(void **state)
 {
     struct step s = base();
@@ -273,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_looks_before_it_acts),
+        cmocka_unit_test(test_a_pause_is_waited_for),
         cmocka_unit_test(test_quiescence),
         cmocka_unit_test(test_ambiguous_update_is_verified),
         cmocka_unit_test(test_answers_to_a_send),
