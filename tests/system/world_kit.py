@@ -26,7 +26,8 @@ from server_kit import BUCKET, BUILD, FINAL, Server, interactions_csv, open_path
 PG_BIN = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))[-1]
 
 # The engine's waits, shortened alike on both sides, so that a signature window is waited for in seconds.
-FAST = ["--engine-lease", "2s", "--engine-quiescence", "6s", "--poll-min", "100ms", "--poll-max", "500ms"]
+FAST = ["--engine-lease", "2s", "--engine-quiescence", "6s", "--poll-min", "100ms", "--poll-max", "500ms",
+        "--observe-every", "0"]
 
 
 def database_user():

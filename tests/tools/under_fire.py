@@ -63,7 +63,7 @@ class Chaos(threading.Thread):
 class Clients:
     def __init__(self, world, runs, seconds):
         self.world, self.end_at = world, time.monotonic() + seconds
-        self.pause_s = 0.9 * seconds * CLIENTS / runs  # the runs are spread over the whole time
+        self.pause_s = 0.7 * seconds * CLIENTS / runs  # the runs are spread over the whole time
         self.left, self.every = iter(range(runs)), max(1, runs // 12)
         self.lock = threading.Lock()
         self.acknowledged, self.odd = [], []
