@@ -25,6 +25,10 @@ static const struct body_member run_members[] = {
     { .name = "import", .type = JSON_STRING },
     { .name = "batch", .type = JSON_TRUE },
     { .name = "force", .type = JSON_TRUE },
+    { .name = "destination", .type = JSON_STRING, .max_length = 256 },
+    { .name = "ingestionMode", .type = JSON_STRING },
+    { .name = "dataLocation", .type = JSON_STRING, .max_length = 256 },
+    { .name = "confirm", .type = JSON_TRUE },
     { .name = "prune", .type = JSON_TRUE },
 };
 
@@ -86,10 +90,22 @@ static void jobs_as_texts(json_t *options)
     }
 }
 
+/* What can not be undone is confirmed. */
+static void check_deletion(struct findings *f, const json_t *body)
+{
+    if (!json_bool_or(body, "confirm", false))
+        findings_add(f, "/confirm", "missing",
+                     "A deletion of data can not be undone: say \"confirm\": true.");
+    if (!json_text(body, "dataLocation"))
+        findings_add(f, "/dataLocation", "missing",
+                     "The s3:// address of a CSV file with a column USER_ID is needed.");
+}
+
 static bool take_body(struct call *c, struct run_start *s)
 {
     static const char *const modes[] = { "full", "update", NULL };
     static const char *const imports[] = { "ifNewer", "force", "skip", NULL };
+    static const char *const ingestions[] = { "BULK", "PUT", "ALL", NULL };
     struct findings f = { 0 };
 
     if (!body_parse(c) || !body_check(c, run_members, ARRAY_LEN(run_members)))
@@ -100,6 +116,7 @@ static bool take_body(struct call *c, struct run_start *s)
     jobs_as_texts(s->options);
     (void) check_words(&f, c->body, "mode", modes);
     (void) check_words(&f, c->body, "import", imports);
+    (void) check_words(&f, c->body, "ingestionMode", ingestions);
     check_texts(&f, c->body, "solutions");
     check_texts(&f, c->body, "datasets");
     check_texts(&f, s->options, "jobs");
@@ -113,6 +130,8 @@ static bool take_body(struct call *c, struct run_start *s)
         findings_add(&f, "/kind", "not-supported",
                      "This release can not start runs of the kind \"%s\" yet.",
                      run_kind_name(s->kind));
+    else if (s->kind == RUN_KIND_DELETE_DATA)
+        check_deletion(&f, c->body);
     return !answer_if_found(c, "invalid", &f);
 }
 

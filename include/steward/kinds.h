@@ -48,6 +48,7 @@ struct kind {
     const char *update_member; /* "latestCampaignUpdate": where an update in progress shows; NULL */
     bool is_per_run;       /* import, version, batch, export, deletion: a new one per run, under a
                               generated name */
+    bool is_never_shared;  /* per-run kinds: another run's is never current */
     bool is_taggable;      /* schema and metric attribution take no tags */
     bool has_status;       /* schema has none: it exists or not */
     bool is_billed;        /* "stop spending" blocks its creation */

@@ -77,11 +77,14 @@ struct plan_step {
     json_t *request, *tags, *refs, *options; /* owned; see migrations/0001: table steps */
     size_t needs[128];                       /* indices of earlier steps */
     size_t n_needs;
+    bool is_always; /* runs whatever became of the steps it needs */
 };
 
 struct plan {
     struct plan_step *steps;
     size_t n_steps;
+    const char **also_claimed; /* resource keys that no step works on; in the arena */
+    size_t n_also_claimed;
     struct arena arena;
 };
 
@@ -89,7 +92,8 @@ struct plan {
  * options (may be NULL): {"solutions": [name, …], "mode": "full"|"update", "import":
  * "ifNewer"|"force"|"skip", "batch": bool, "jobs": ["0", …], "datasets": [type, …], "campaigns":
  * [name, …], "version": ARN, "pin": bool, "unpin": bool, "reason": text, "resources":
- * "keep"|"delete"}. ERR_INVALID when they name what the file does not have, or when a setting that
+ * "keep"|"delete", "destination": s3 address, "ingestionMode": text, "dataLocation": s3 address,
+ * "confirm": bool}. ERR_INVALID when they name what the file does not have, or when a setting that
  * the plan needs (bucket, role) is nowhere given; ERR_CONFLICT when the file forbids to destroy.
  * The file must outlive the plan.
  */

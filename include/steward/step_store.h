@@ -37,9 +37,10 @@ struct step_row {
     struct step step;        /* state, intent, sends, attempt, failures, times; is_cancelled */
     const char *intent_name; /* NULL: none yet */
     const char *baseline, *arn, *waiting_for;
-    const char *known_arn;  /* what the inventory has under the key; NULL */
-    json_t *intent_request; /* owned; NULL */
-    json_t *details;        /* owned; NULL */
+    const char *earlier_result; /* of the step before on the same resource, where it counts; NULL */
+    const char *known_arn;      /* what the inventory has under the key; NULL */
+    json_t *intent_request;     /* owned; NULL */
+    json_t *details;            /* owned; NULL */
     json_t *known; /* what the inventory has under the key: {config, details, drift, created_ms};
                       owned; NULL */
     int64_t started_ms; /* 0: never looked at before */

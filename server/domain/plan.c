@@ -5,7 +5,7 @@
  * filter and solution after this run's imports; version after solution; campaign and batch job
  * after version and filter; recommender after imports.
  */
-#include "steward/plan.h"
+#include "plan_internal.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -19,15 +19,6 @@
 #include "steward/str.h"
 
 /* ---- what a run kind takes up ---- */
-
-struct builder {
-    const struct parameter_file *file;
-    const struct plan_settings *settings;
-    enum run_kind kind;
-    const json_t *options;
-    struct plan *plan;
-    size_t *step_of; /* component -> step, SIZE_MAX: none */
-};
 
 /* Which kinds of components each run kind works on, and whether per-run ones are renewed. */
 static bool takes(enum run_kind run, enum kind_id kind, const json_t *options)
@@ -197,8 +188,8 @@ static const struct component *schema_of(const struct parameter_file *f,
     return NULL;
 }
 
-static const char *setting(const struct builder *b, const char *own, const char *key,
-                           const char *fallback)
+const char *plan_setting(const struct builder *b, const char *own, const char *key,
+                         const char *fallback)
 {
     const char *given = own ? json_text(b->file->deployment, own) : NULL;
 
@@ -207,29 +198,29 @@ static const char *setting(const struct builder *b, const char *own, const char 
     return given ? given : fallback;
 }
 
-static enum err_code need_setting(const char *value, const char *option, const struct component *c,
-                                  struct err *e)
+enum err_code plan_need_setting(const char *value, const char *option, const char *what,
+                                struct err *e)
 {
     if (!str_is_empty(value))
         return OK;
     return err_set(e, ERR_INVALID,
-                   "%s needs a %s: start the server with --%s or set deployment in the file.",
-                   c->key, option, option);
+                   "%s needs a %s: start the server with --%s or set deployment in the file.", what,
+                   option, option);
 }
 
 static enum err_code plan_import(const struct builder *b, const struct component *c,
                                  struct plan_step *s, struct err *e)
 {
-    const char *bucket = setting(b, NULL, "bucket", b->settings->bucket);
-    const char *role = setting(b, "importRoleArn", "roleArn", b->settings->role_arn);
-    const char *prefix = setting(b, NULL, "prefix", b->settings->prefix);
+    const char *bucket = plan_setting(b, NULL, "bucket", b->settings->bucket);
+    const char *role = plan_setting(b, "importRoleArn", "roleArn", b->settings->role_arn);
+    const char *prefix = plan_setting(b, NULL, "prefix", b->settings->prefix);
     const json_t *source = json_object_get(c->workflow, "source");
     const struct component *dataset = &b->file->components[c->parent];
     char fallback[128];
 
-    TRY(need_setting(role, "role-arn", c, e));
+    TRY(plan_need_setting(role, "role-arn", c->key, e));
     if (!json_object_get(source, "dataLocation"))
-        TRY(need_setting(bucket, "bucket", c, e));
+        TRY(plan_need_setting(bucket, "bucket", c->key, e));
     if (str_is_empty(prefix)) {
         (void) snprintf(fallback, sizeof fallback, "train/%s/", b->file->name);
         prefix = fallback;
@@ -267,12 +258,12 @@ static enum err_code plan_version(const struct builder *b, const struct componen
 static enum err_code plan_batch(const struct builder *b, const struct component *c,
                                 struct plan_step *s, struct err *e)
 {
-    const char *bucket = setting(b, NULL, "bucket", b->settings->bucket);
-    const char *role = setting(b, "batchRoleArn", "roleArn", b->settings->role_arn);
+    const char *bucket = plan_setting(b, NULL, "bucket", b->settings->bucket);
+    const char *role = plan_setting(b, "batchRoleArn", "roleArn", b->settings->role_arn);
     const char *solution = solution_of(b->file, c);
 
-    TRY(need_setting(role, "role-arn", c, e));
-    TRY(need_setting(bucket, "bucket", c, e));
+    TRY(plan_need_setting(role, "role-arn", c->key, e));
+    TRY(plan_need_setting(bucket, "bucket", c->key, e));
     json_object_set_new(s->request, "roleArn", json_string(role));
     json_object_set_new(s->options, "bucket", json_string(bucket));
     json_object_set_new(s->options, "solution", json_string(solution));
@@ -424,9 +415,8 @@ static size_t order_at(const struct builder *b, size_t i)
     return b->kind == RUN_KIND_DESTROY ? b->file->n_components - 1 - i : i;
 }
 
-static enum err_code add_step(struct builder *b, size_t component, struct err *e)
+struct plan_step *plan_add_step(struct builder *b, const struct component *c)
 {
-    const struct component *c = &b->file->components[component];
     struct plan_step *s = &b->plan->steps[b->plan->n_steps];
 
     *s = (struct plan_step){ .kind = c->kind,
@@ -439,8 +429,16 @@ static enum err_code add_step(struct builder *b, size_t component, struct err *e
                              .tags = c->tags ? json_deep_copy(c->tags) : json_array() };
     if (!s->request)
         s->request = json_object();
-    b->step_of[component] = b->plan->n_steps++;
+    b->step_of[c - b->file->components] = b->plan->n_steps++;
     plan_options(b, c, s);
+    return s;
+}
+
+static enum err_code add_step(struct builder *b, size_t component, struct err *e)
+{
+    const struct component *c = &b->file->components[component];
+    struct plan_step *s = plan_add_step(b, c);
+
     if (b->kind != RUN_KIND_DESTROY)
         return plan_kind(b, c, s, e);
     plan_references(b, c, s);
@@ -465,6 +463,8 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
     TRY(check_names(&b, "solutions", KIND_SOLUTION, e));
     TRY(check_names(&b, "campaigns", KIND_CAMPAIGN, e));
     TRY(check_destroy(&b, e));
+    if (plan_is_of_data(kind))
+        return plan_build_data(&b, e);
     /* A replaced solution has a step more. */
     out->steps = arena_alloc(&out->arena, (2 * f->n_components + 1) * sizeof *out->steps);
     b.step_of = arena_alloc(&out->arena, (f->n_components + 1) * sizeof *b.step_of);
@@ -537,12 +537,13 @@ json_t *plan_to_rows(const struct plan *p)
         for (size_t k = 0; k < s->n_needs; k++)
             json_array_append_new(needs, json_integer((json_int_t) s->needs[k]));
         json_array_append_new(
-            rows, json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:I, s:o}",
-                            "id", id, "ordinal", (json_int_t) i, "kind", kinds[s->kind].name,
-                            "verb", verb_name(s->verb), "name", s->name, "resource_key", s->key,
-                            "pointer", s->pointer, "request", s->request, "tags", s->tags, "refs",
-                            s->refs, "options", s->options, "blocked_by", (json_int_t) s->n_needs,
-                            "needs", needs));
+            rows,
+            json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:I, s:o, s:b}",
+                      "id", id, "ordinal", (json_int_t) i, "kind", kinds[s->kind].name, "verb",
+                      verb_name(s->verb), "name", s->name, "resource_key", s->key, "pointer",
+                      s->pointer, "request", s->request, "tags", s->tags, "refs", s->refs,
+                      "options", s->options, "blocked_by", (json_int_t) s->n_needs, "needs", needs,
+                      "is_always", (int) s->is_always));
     }
     return rows;
 }
@@ -554,7 +555,7 @@ static int compare_texts(const void *a, const void *b)
 
 json_t *plan_claims(const struct plan *p)
 {
-    AUTO_FREE const char **keys = xcalloc(p->n_steps + 1, sizeof *keys);
+    AUTO_FREE const char **keys = xcalloc(p->n_steps + p->n_also_claimed + 1, sizeof *keys);
     json_t *list = json_array();
     size_t n = 0;
 
@@ -563,6 +564,8 @@ json_t *plan_claims(const struct plan *p)
         if (p->steps[i].verb != VERB_OBSERVE && p->steps[i].verb != VERB_STOP &&
             p->steps[i].verb != VERB_IMPORT && p->steps[i].verb != VERB_AUDIT)
             keys[n++] = p->steps[i].key;
+    for (size_t i = 0; i < p->n_also_claimed; i++)
+        keys[n++] = p->also_claimed[i];
     qsort(keys, n, sizeof *keys, compare_texts);
     for (size_t i = 0; i < n; i++)
         if (i == 0 || !str_eq(keys[i], keys[i - 1]))

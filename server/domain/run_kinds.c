@@ -26,8 +26,8 @@ static const struct {
     [RUN_KIND_PROMOTE] = { "promote", true, false },
     [RUN_KIND_STOP_TRAINING] = { "stopTraining", true, false },
     [RUN_KIND_OBSERVE] = { "observe", true, false },
-    [RUN_KIND_EXPORT_DATA] = { "exportData", false, true },
-    [RUN_KIND_DELETE_DATA] = { "deleteData", false, false },
+    [RUN_KIND_EXPORT_DATA] = { "exportData", true, true },
+    [RUN_KIND_DELETE_DATA] = { "deleteData", true, false },
     [RUN_KIND_DESTROY] = { "destroy", true, false },
 };
 static const char *const verb_names[VERB_COUNT] = {

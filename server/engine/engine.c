@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "outbox.h"
 #include "steward/clock.h"
 #include "steward/log.h"
-#include "outbox.h"
 #include "work.h"
 
 #define ADMIT_EVERY_MS 1000

@@ -450,6 +450,8 @@ static enum look_result after_describe(struct worker *k, struct work *w, enum se
         *seen = w->look.is_alternative && replace_is_blue_green(&w->row) &&
                         w->row.verb == VERB_OBSERVE && w->observed
                     ? SEEN_REPLACEABLE
+                : json_text(w->row.options, "autoTraining")
+                    ? SEEN_NO_INPUT /* what is not there need not be switched off */
                     : SEEN_ABSENT;
         return LOOK_SEEN;
     }
@@ -532,6 +534,10 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
         w->look.is_own_name = row->kind->is_per_run;
         request_arn(k, row->kind, w->intent_name, arn, sizeof arn);
         return describe(w, arn);
+    }
+    if (row->kind->is_never_shared) {
+        *seen = SEEN_STALE; /* nothing was sent for this attempt: what others made does not count */
+        return LOOK_SEEN;
     }
     if (row->kind->id == KIND_DATASET_IMPORT_JOB)
         return look_folder(w);

@@ -122,6 +122,10 @@ static void set_reason_of_success(const struct work *w, json_t *item)
         json_object_set_new(item, "reason",
                             json_sprintf("The %s %s is used by others, so it stays.",
                                          w->row.kind->title, w->row.name));
+    else if (w->command.why == WHY_NO_INPUT && w->row.kind->id == KIND_SOLUTION)
+        json_object_set_new(
+            item, "reason",
+            json_sprintf("There is no solution %s that could train by itself.", w->row.name));
     else if (w->command.why == WHY_NO_INPUT)
         json_object_set_new(
             item, "reason",

@@ -56,6 +56,10 @@ static void name_base(const struct step_row *row, char *out, size_t size)
 
     if (given)
         (void) snprintf(out, size, "%s", given);
+    else if (row->kind->id == KIND_DATASET_EXPORT_JOB)
+        (void) snprintf(out, size, "export-%s", type);
+    else if (row->kind->id == KIND_DATA_DELETION_JOB)
+        (void) snprintf(out, size, "deletion-%s", row->name);
     else if (row->kind->id == KIND_DATASET_IMPORT_JOB)
         (void) snprintf(out, size, "import-%s", type);
     else if (row->kind->id == KIND_SOLUTION_VERSION)
@@ -125,11 +129,26 @@ static void set_campaign_version(const struct step_row *row, json_t *desired)
         json_object_del(desired, "solutionVersionArn");
 }
 
+/* Around a deletion of data only the switch of Amazon's own training counts: off; and afterwards on
+ * again where this run has switched it off. */
+static json_t *desired_switch(const struct step_row *row, const char *how)
+{
+    if (str_eq(how, "off"))
+        return json_pack("{s:b}", "performAutoTraining", 0);
+    if (str_eq(row->earlier_result, "updated"))
+        return json_pack("{s:b}", "performAutoTraining", 1);
+    return json_object();
+}
+
 json_t *request_desired(const struct step_row *row)
 {
-    json_t *desired = json_deep_copy(row->request);
+    const char *how = json_text(row->options, "autoTraining");
+    json_t *desired = how ? desired_switch(row, how) : json_deep_copy(row->request);
     const char *member;
     json_t *arn;
+
+    if (how)
+        return desired;
 
     json_object_foreach (row->arns, member, arn) {
         /* A campaign that follows the newest version by itself is not held to the one of this run.

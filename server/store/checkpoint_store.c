@@ -71,33 +71,40 @@ static const struct db_stmt save_steps = {
     " FROM json_to_recordset($1::json) AS u(id text" columns \
     ") JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint"
 
+/* SQL has its own layout. */
+/* clang-format off */
 /* Dependents: one row per target, counted first, since UPDATE … FROM touches a row once. */
+#define RELEASE_DEPENDENTS                                                                                   \
+    "UPDATE steps d SET blocked_by = d.blocked_by - n.count,"                                                \
+    " state = CASE WHEN d.blocked_by - n.count <= 0 THEN 'ready'::step_state ELSE d.state END,"              \
+    " wake_at = CASE WHEN d.blocked_by - n.count <= 0 THEN clock_timestamp() ELSE d.wake_at END"
 static const struct db_stmt free_dependents = {
     "cp_dependents",
-    "UPDATE steps d SET blocked_by = d.blocked_by - n.count,"
-    " state = CASE WHEN d.blocked_by - n.count <= 0 THEN 'ready'::step_state ELSE d.state END,"
-    " wake_at = CASE WHEN d.blocked_by - n.count <= 0 THEN clock_timestamp() ELSE d.wake_at END"
-    " FROM (SELECT g.step_id, count(*)::int AS count" STAMPED(
-        "") "  JOIN step_edges g ON g.needs_id = s.id WHERE s.state = 'succeeded' GROUP BY "
-            "g.step_id) n"
-            " WHERE d.id = n.step_id AND d.state = 'blocked'",
+    RELEASE_DEPENDENTS
+    " FROM (SELECT g.step_id, count(*)::int AS count" STAMPED("")
+    "  JOIN step_edges g ON g.needs_id = s.id WHERE s.state = 'succeeded' OR (g.is_always AND s.state = 'failed')"
+    "  GROUP BY g.step_id) n"
+    " WHERE d.id = n.step_id AND d.state = 'blocked'",
     2
 };
-/* What hangs under a failed or cancelled step is skipped, all the way down. */
+/* What hangs under a failed or cancelled step is skipped, all the way down; what runs in any case is freed by it. */
 static const struct db_stmt skip_dependents = {
     "cp_skip",
     "WITH RECURSIVE below AS ("
-    "  SELECT g.step_id, s.kind, s.name" STAMPED(
-        "") "  JOIN step_edges g ON g.needs_id = s.id WHERE s.state IN ('failed', 'cancelled')"
-            "  UNION SELECT g.step_id, b.kind, b.name FROM below b JOIN step_edges g ON g.needs_id "
-            "= b.step_id)"
-            " UPDATE steps d SET state = 'skipped', wake_at = 'infinity', finished_at = "
-            "clock_timestamp(), waiting_for = NULL,"
-            "  reason = 'Skipped because ' || w.kind || ' ' || w.name || ' did not succeed.'"
-            " FROM (SELECT DISTINCT ON (step_id) step_id, kind, name FROM below) w"
-            " WHERE d.id = w.step_id AND d.state = 'blocked'",
+    "  SELECT g.step_id, s.kind, s.name" STAMPED("")
+    "  JOIN step_edges g ON g.needs_id = s.id WHERE s.state IN ('failed', 'cancelled') AND NOT g.is_always"
+    "  UNION SELECT g.step_id, b.kind, b.name FROM below b JOIN step_edges g ON g.needs_id = b.step_id"
+    "   WHERE NOT g.is_always),"
+    " skipped AS (UPDATE steps d SET state = 'skipped', wake_at = 'infinity', finished_at = clock_timestamp(),"
+    "  waiting_for = NULL, reason = 'Skipped because ' || w.kind || ' ' || w.name || ' did not succeed.'"
+    "  FROM (SELECT DISTINCT ON (step_id) step_id, kind, name FROM below) w"
+    "  WHERE d.id = w.step_id AND d.state = 'blocked' RETURNING d.id) "
+    RELEASE_DEPENDENTS
+    " FROM (SELECT g.step_id, count(*)::int AS count FROM skipped k JOIN step_edges g ON g.needs_id = k.id AND g.is_always"
+    "  GROUP BY g.step_id) n WHERE d.id = n.step_id AND d.state = 'blocked'",
     2
 };
+/* clang-format on */
 static const struct db_stmt save_resources = {
     "cp_resources",
     "INSERT INTO resources AS r (key, config, kind, name, arn, status, is_adopted, desired, "

@@ -34,9 +34,9 @@ static const struct db_stmt insert_steps = {
 /* Ids, not positions: a position would have the whole list parsed again for every edge. */
 static const struct db_stmt insert_edges = {
     "run_insert_edges",
-    "INSERT INTO step_edges (needs_id, step_id)"
-    " SELECT e.needs_id, e.step_id FROM json_to_recordset($1::json) AS e(needs_id text, step_id "
-    "text)",
+    "INSERT INTO step_edges (needs_id, step_id, is_always)"
+    " SELECT e.needs_id, e.step_id, coalesce(e.is_always, false)"
+    " FROM json_to_recordset($1::json) AS e(needs_id text, step_id text, is_always boolean)",
     1
 };
 static const struct db_stmt insert_event = {
@@ -65,7 +65,7 @@ void event_store_insert(struct arena *arena, const struct event_new *ev, struct 
                                     ev->data ? keep(arena, json_compact(ev->data)) : "{}" } };
 }
 
-/* [{needs_id, step_id}] of rows whose "needs" are positions in the list. Caller owns. */
+/* [{needs_id, step_id, is_always}] of rows whose "needs" are positions in the list. Caller owns. */
 static json_t *edges_of(const json_t *rows)
 {
     json_t *edges = json_array(), *row, *need;
@@ -75,9 +75,10 @@ static json_t *edges_of(const json_t *rows)
         json_array_foreach (json_object_get(row, "needs"), k, need) {
             const json_t *needed = json_array_get(rows, (size_t) json_integer_value(need));
 
-            json_array_append_new(edges,
-                                  json_pack("{s:O, s:O}", "needs_id", json_object_get(needed, "id"),
-                                            "step_id", json_object_get(row, "id")));
+            json_array_append_new(edges, json_pack("{s:O, s:O, s:O?}", "needs_id",
+                                                   json_object_get(needed, "id"), "step_id",
+                                                   json_object_get(row, "id"), "is_always",
+                                                   json_object_get(row, "is_always")));
         }
     return edges;
 }

@@ -39,10 +39,13 @@ static const struct db_stmt claim_due = {
     "  (r.cancel_requested_at IS NOT NULL) AS is_cancelled,"
     "  (SELECT json_object_agg(f.key, coalesce("
     "    (SELECT p.arn FROM steps p WHERE p.run_id = c.run_id AND p.resource_key = f.value AND "
-    "p.state = 'succeeded'),"
+    "p.state = 'succeeded' ORDER BY p.ordinal DESC LIMIT 1),"
     "    (SELECT q.arn FROM resources q WHERE q.key = f.value))) FROM jsonb_each_text(c.refs) f) "
     "AS arns,"
     "  (SELECT q.arn FROM resources q WHERE q.key = c.resource_key) AS known_arn,"
+    "  CASE WHEN c.options ->> 'autoTraining' = 'restore' THEN (SELECT p.result FROM steps p WHERE "
+    "p.run_id = c.run_id AND p.resource_key = c.resource_key AND p.ordinal < c.ordinal "
+    "ORDER BY p.ordinal DESC LIMIT 1) END AS earlier_result,"
     "  (SELECT json_build_object('config', q.config, 'details', q.details, 'drift', q.drift, "
     "'created_ms',"
     "    (extract(epoch FROM q.aws_created_at) * 1000)::bigint) FROM resources q WHERE q.key = "
@@ -253,6 +256,7 @@ static bool read_row(struct row r, struct arena *arena, struct step_row *out)
     out->arn = row_keep(r, "arn", arena);
     out->waiting_for = row_keep(r, "waiting_for", arena);
     out->details = row_json(r, "details");
+    out->earlier_result = row_keep(r, "earlier_result", arena);
     out->known_arn = row_keep(r, "known_arn", arena);
     out->known = row_json(r, "known");
     out->started_ms = row_int(r, "started_ms");

@@ -47,12 +47,14 @@ static const struct db_stmt find_version = {
 static const struct db_stmt step_ids = { "upkeep_step_ids", "SELECT id FROM steps WHERE run_id = $1", 1 };
 
 #define IDS "json_to_recordset($3::json) AS m(old text, new text)"
+/* What was switched off has been restored since: it is switched off again. */
+#define TAKEN_OVER(s) "(" s ".state = 'succeeded' AND " s ".options ->> 'autoTraining' IS NULL)"
 static const struct db_stmt retry_run = {
     "upkeep_retry_run",
     "WITH made AS (INSERT INTO runs (id, config, config_version, kind, trigger, retry_of, overlap, options,"
     "  claims, created_by, open_steps, total_steps)"
     "  SELECT $2, r.config, r.config_version, r.kind, 'retry', r.id, 'queue', r.options, r.claims, $3,"
-    "   (SELECT count(*) FROM steps s WHERE s.run_id = r.id AND s.state <> 'succeeded'), r.total_steps"
+    "   (SELECT count(*) FROM steps s WHERE s.run_id = r.id AND NOT " TAKEN_OVER("s") "), r.total_steps"
     "  FROM runs r WHERE r.id = $1 AND r.state IN ('failed', 'cancelled') AND r.config IS NOT NULL RETURNING 1)"
     " SELECT CASE WHEN NOT EXISTS (SELECT FROM made) THEN"
     "  api_fence('ST001', 'the run is not over, or its config is gone') END",
@@ -64,21 +66,21 @@ static const struct db_stmt retry_steps = {
     "  tags, refs, options, arn, aws_status, result, reason, details, started_at, finished_at)"
     " SELECT m.new, $2, s.ordinal, s.kind, s.verb, s.name, s.resource_key, s.pointer, x.state,"
     "  (SELECT count(*) FROM step_edges e JOIN steps n ON n.id = e.needs_id"
-    "    WHERE e.step_id = s.id AND n.state <> 'succeeded'),"
+    "    WHERE e.step_id = s.id AND NOT " TAKEN_OVER("n") "),"
     "  s.request, s.tags, s.refs, s.options, x.arn, x.aws_status, x.result, x.reason, x.details, x.at, x.at"
     " FROM " IDS " JOIN steps s ON s.id = m.old AND s.run_id = $1 CROSS JOIN LATERAL (SELECT"
-    "  CASE WHEN s.state = 'succeeded' THEN s.state ELSE 'blocked'::step_state END AS state,"
-    "  CASE WHEN s.state = 'succeeded' THEN s.arn END AS arn,"
-    "  CASE WHEN s.state = 'succeeded' THEN s.aws_status END AS aws_status,"
-    "  CASE WHEN s.state = 'succeeded' THEN 'unchanged' END AS result,"
-    "  CASE WHEN s.state = 'succeeded' THEN 'Taken over from run ' || $1 || '.' END AS reason,"
-    "  CASE WHEN s.state = 'succeeded' THEN s.details END AS details,"
-    "  CASE WHEN s.state = 'succeeded' THEN clock_timestamp() END AS at) x",
+    "  CASE WHEN " TAKEN_OVER("s") " THEN s.state ELSE 'blocked'::step_state END AS state,"
+    "  CASE WHEN " TAKEN_OVER("s") " THEN s.arn END AS arn,"
+    "  CASE WHEN " TAKEN_OVER("s") " THEN s.aws_status END AS aws_status,"
+    "  CASE WHEN " TAKEN_OVER("s") " THEN 'unchanged' END AS result,"
+    "  CASE WHEN " TAKEN_OVER("s") " THEN 'Taken over from run ' || $1 || '.' END AS reason,"
+    "  CASE WHEN " TAKEN_OVER("s") " THEN s.details END AS details,"
+    "  CASE WHEN " TAKEN_OVER("s") " THEN clock_timestamp() END AS at) x",
     3
 };
 static const struct db_stmt retry_edges = {
     "upkeep_retry_edges",
-    "INSERT INTO step_edges (needs_id, step_id) SELECT a.new, b.new FROM step_edges e"
+    "INSERT INTO step_edges (needs_id, step_id, is_always) SELECT a.new, b.new, e.is_always FROM step_edges e"
     " JOIN json_to_recordset($1::json) AS a(old text, new text) ON a.old = e.needs_id"
     " JOIN json_to_recordset($1::json) AS b(old text, new text) ON b.old = e.step_id",
     1

@@ -188,7 +188,8 @@ def test_run_bodies(steward, shop):
     assert pointers({"config": 1, "kind": [], "what": 1}) == {"/config", "/kind", "/what"}
     assert pointers({"config": "none", "kind": "import"}) == {"/config"}
     assert pointers({"config": shop, "kind": "cook"}) == {"/kind"}
-    assert pointers({"config": shop, "kind": "exportData"}) == {"/kind"}  # not in this release
+    assert pointers({"config": shop, "kind": "adopt"}) == {"/kind"}  # POST /configs/import does it
+    assert pointers({"config": shop, "kind": "deleteData"}) == {"/confirm", "/dataLocation"}
     operator = steward.new_token("operate")
     body = problem(steward.post("/runs", json={"config": shop, "kind": "destroy"}, token=operator), 403, "forbidden")
     assert "apply" in body["detail"]

@@ -215,6 +215,42 @@ static void test_destroy(void **state)
     "{'datasetGroup':{'serviceConfig':{'name':'shop'},'workflowConfig':{'preventDestroy'" \
     ":true}}," DATASETS "}"
 
+/* A deletion of data holds whatever reads or writes it, switches Amazon's own training off before
+   and restores it however it ended. */
+static void test_deletion_of_data(void **state)
+{
+    struct made m =
+        make(SHOP, RUN_KIND_DELETE_DATA, "{'confirm':true,'dataLocation':'s3://b/users.csv'}");
+    AUTO_JSON json_t *claims = plan_claims(&m.plan);
+    AUTO_FREE char *text = json_compact(claims);
+    size_t n = m.plan.n_steps, at = n / 2;
+
+    (void) state;
+    assert_int_equal(m.plan.steps[at].kind, KIND_DATA_DELETION_JOB);
+    assert_int_equal(m.plan.steps[at].n_needs, at);
+    for (size_t i = 0; i < at; i++) {
+        assert_string_equal(json_text(m.plan.steps[i].options, "autoTraining"), "off");
+        assert_string_equal(json_text(m.plan.steps[at + 1 + i].options, "autoTraining"), "restore");
+        assert_string_equal(m.plan.steps[at + 1 + i].key, m.plan.steps[i].key);
+        assert_true(m.plan.steps[at + 1 + i].is_always);
+        assert_int_equal(m.plan.steps[at + 1 + i].needs[1], at);
+    }
+    assert_non_null(strstr(text, "\"datasetImportJob/"));
+    assert_non_null(strstr(text, "\"solutionVersion/"));
+    assert_null(strstr(text, "\"campaign/"));
+    done(&m);
+    m = make(SHOP, RUN_KIND_EXPORT_DATA,
+             "{'destination':'s3://out/x','datasets':['interactions']}");
+    assert_int_equal(m.plan.n_steps, 1);
+    assert_int_equal(m.plan.steps[0].kind, KIND_DATASET_EXPORT_JOB);
+    assert_string_equal(json_string_value(json_object_get(
+                            json_object_get(json_object_get(m.plan.steps[0].request, "jobOutput"),
+                                            "s3DataDestination"),
+                            "path")),
+                        "s3://out/x/interactions/");
+    done(&m);
+}
+
 static void test_errors_name_what_is_wrong(void **state)
 {
     struct plan_settings bare = settings;
@@ -224,8 +260,13 @@ static void test_errors_name_what_is_wrong(void **state)
     assert_int_equal(m.rc, ERR_INVALID);
     assert_non_null(strstr(m.e.message, "no solution \"c\""));
     done(&m);
-    m = make(SHOP, RUN_KIND_EXPORT_DATA, NULL);
+    m = make(SHOP, RUN_KIND_DELETE_DATA, "{'dataLocation':'s3://b/users.csv'}");
     assert_int_equal(m.rc, ERR_INVALID);
+    assert_non_null(strstr(m.e.message, "confirm"));
+    done(&m);
+    m = make(SHOP, RUN_KIND_DELETE_DATA, "{'confirm':true,'dataLocation':'users.csv'}");
+    assert_int_equal(m.rc, ERR_INVALID);
+    assert_non_null(strstr(m.e.message, "s3://"));
     done(&m);
     m = make(PROTECTED, RUN_KIND_DESTROY, "{'resources':'delete'}");
     assert_int_equal(m.rc, ERR_CONFLICT);
@@ -320,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_options_narrow_a_run),
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_destroy),
+        cmocka_unit_test(test_deletion_of_data),
         cmocka_unit_test(test_errors_name_what_is_wrong),
         cmocka_unit_test(test_promotion_by_hand_is_an_option_of_the_campaign),
         cmocka_unit_test(test_lines),
