@@ -27,7 +27,7 @@ PG_BIN = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p:
 TICKS = os.sysconf("SC_CLK_TCK")
 DOCUMENTED = {  # of PostgreSQL; each with its reason in docs/performance.md
     "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "256MB", "max_connections": "200",
-    "max_wal_size": "4GB", "checkpoint_timeout": "30min", "jit": "off", "listen_addresses": "''", "autovacuum_naptime": "10s",
+    "max_wal_size": "4GB", "checkpoint_timeout": "30min", "jit": "off", "listen_addresses": "'127.0.0.1'", "autovacuum_naptime": "10s",
     "logging_collector": "on", "log_destination": "jsonlog", "unix_socket_permissions": "0777"}
 
 
@@ -126,6 +126,7 @@ class Area:
     contenders: list
     goals: list
     note: str = ""
+    quick_rounds: int = 3  # of --quick, for what takes long by itself
 
 
 # ---- programs ----
@@ -170,7 +171,7 @@ class Program:
 def node(folder, script, *arguments):
     """A peer's program; it is given its arguments as strings."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NODE_")} | {
-        "NODE_ENV": "production", "DBOS_DEBUG_WORKFLOW_ID": ""}
+        "NODE_ENV": "production"}
     return Program("node", PEERS / script, *arguments, cwd=PEERS, env=environment, log=folder / f"{script}.log")
 
 
@@ -209,6 +210,12 @@ def wrk(url, seconds, connections=64, script="", folder=None):
     return found
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 class Postgres:
     """One server for us, the peers and the limits, as durable as in production."""
 
@@ -223,7 +230,8 @@ class Postgres:
         self.call("initdb", "-D", self.data, "-U", "bench", "--auth=trust", "--encoding=UTF8", "--no-locale")
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.writelines(f"{k} = {v}\n" for k, v in DOCUMENTED.items())
-            conf.write(f"unix_socket_directories = '{folder}'\nlog_directory = '{folder}/pglog'\n")
+            self.port = free_port()
+            conf.write(f"port = {self.port}\nunix_socket_directories = '{folder}'\nlog_directory = '{folder}/pglog'\n")
         self.log = open(folder / "pg.log", "ab")
         self.process = subprocess.Popen([*self.as_user, str(PG_BIN / "postgres"), "-D", str(self.data)], cwd="/tmp",
                                         stdout=self.log, stderr=self.log)
@@ -243,13 +251,17 @@ class Postgres:
 
     def wait(self):
         end = time.monotonic() + 60
-        while subprocess.run([str(PG_BIN / "pg_isready"), "-q", "-h", str(self.folder)], check=False).returncode:
+        while subprocess.run([str(PG_BIN / "pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)], check=False).returncode:
             if time.monotonic() > end or self.process.poll() is not None:
                 raise RuntimeError(f"PostgreSQL does not start: {(self.folder / 'pg.log').read_text()}")
             time.sleep(0.05)
 
     def url(self, database):
-        return f"postgresql://bench@/{database}?host={self.folder}"
+        return f"postgresql://bench@/{database}?host={self.folder}&port={self.port}"
+
+    def tcp_url(self, database):
+        """For who knows no other; on this machine as fast as the socket."""
+        return f"postgresql://bench:bench@127.0.0.1:{self.port}/{database}"
 
     def create(self, database):
         self.sql("postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)", f"CREATE DATABASE {database}")
@@ -258,14 +270,14 @@ class Postgres:
     def sql(self, database, *statements):
         """Rows of the last statement as tuples of text."""
         arguments = [a for s in statements for a in ("-c", s)]
-        text = self.call("psql", "-X", "-q", "-At", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "bench", "-d", database, *arguments)
+        text = self.call("psql", "-X", "-q", "-At", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", self.port, "-U", "bench", "-d", database, *arguments)
         return [tuple(line.split("\t")) for line in text.splitlines()]
 
     def script(self, database, text):
         path = self.folder / "script.sql"
         path.write_text(text)
         path.chmod(0o644)
-        return self.call("psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "bench", "-d", database, "-f", path)
+        return self.call("psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", self.port, "-U", "bench", "-d", database, "-f", path)
 
     def calm(self):
         """Between measurements: nobody pays for the flush of what another wrote."""
@@ -281,7 +293,7 @@ class Postgres:
         path.chmod(0o644)
         defines = [a for v in variables for a in ("-D", v)]
         done = subprocess.run([str(PG_BIN / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(max(1, round(seconds))),
-                               "-h", str(self.folder), "-U", "bench", *defines, "-f", str(path), database],
+                               "-h", str(self.folder), "-p", str(self.port), "-U", "bench", *defines, "-f", str(path), database],
                               capture_output=True, text=True, cwd="/tmp")
         if done.returncode:
             raise RuntimeError(f"pgbench: {done.stderr}")
@@ -391,9 +403,7 @@ class Bench:
         return {"smoke": smoke, "quick": quick, "full": full}[self.size]
 
     def free_port(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.last_port = s.getsockname()[1]
+        self.last_port = free_port()
         return self.last_port
 
     @staticmethod

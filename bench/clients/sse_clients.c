@@ -6,8 +6,7 @@
  *   mark TYPE N    waits until every connection has seen N events of TYPE more, at most 30 s:
  *                  {"reached", "ms"}: how many have, and after how long the last one
  *   lag SECONDS    reads for so long and answers {"events", "p50", "p99", "max"}: milliseconds from
- * the member "sent_us" of an event's data (microseconds of the wall clock) to its arrival on each
- * connection
+ * an event's "time" (written before its commit) to its arrival on each connection
  *
  * usage: sse_clients HOST PORT TOKEN COUNT      prints "ready" when all have their answer's headers
  */
@@ -84,17 +83,20 @@ static void connect_one(struct reader *r, const struct sockaddr_in *to, const ch
     n_open++;
 }
 
+/* at: "2026-11-24T04:00:00.123Z" */
 static void note_lag(const char *at)
 {
-    double sent = strtod(at, NULL) / 1e6;
+    struct tm tm = { 0 };
+    const char *rest = strptime(at, "%Y-%m-%dT%H:%M:%S", &tm);
 
-    if (n_lags < SAMPLES_MAX)
-        lags[n_lags++] = (float) ((now_s(CLOCK_REALTIME) - sent) * 1e3);
+    if (rest && n_lags < SAMPLES_MAX)
+        lags[n_lags++] =
+            (float) ((now_s(CLOCK_REALTIME) - (double) timegm(&tm) - strtod(rest, NULL)) * 1e3);
 }
 
 static void scan(struct reader *r, char *text, size_t n)
 {
-    static const char member[] = "\"sent_us\":";
+    static const char member[] = "\"time\":\"";
     char *p;
 
     text[n] = '\0';
@@ -104,7 +106,7 @@ static void scan(struct reader *r, char *text, size_t n)
                 n_reached++;
     if (is_lagging)
         for (p = strstr(text, member); p; p = strstr(p + 1, member))
-            note_lag(p + strlen(member) + strspn(p + strlen(member), " \""));
+            note_lag(p + strlen(member));
 }
 
 /* Only whole lines are looked at; the beginning of the next is kept while it is short. */
