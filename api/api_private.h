@@ -67,7 +67,6 @@ struct write_note {
     const char *link;     /* NULL: none */
     const char *detail;   /* JSON object for the audit row; NULL: {} */
     phase_fn next;        /* runs after the commit */
-    bool is_look;         /* a run that only reads: written even in a dry run, which tells of it */
 };
 
 struct call {

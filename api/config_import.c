@@ -181,8 +181,7 @@ static void start(struct call *c)
                &(struct write_note){
                    .status = 202,
                    .detail = arena_printf(c->arena, "{\"run\":\"%s\",\"kind\":\"adopt\"}", run.id),
-                   .next = look,
-                   .is_look = true });
+                   .next = look });
 }
 
 static void begin(struct call *c)

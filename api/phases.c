@@ -153,7 +153,7 @@ void call_write(struct call *c, const struct db_op *ops, size_t n, const struct 
     assert(n + 3 <= CALL_OPS_MAX);
     c->note = *note;
     /* The last guard of ?dryRun: whatever a handler forgot, nothing is written. */
-    if (c->is_dry_run && !note->is_look) {
+    if (c->is_dry_run) {
         answer_unwritten(c);
         return;
     }

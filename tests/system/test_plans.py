@@ -256,3 +256,23 @@ def test_what_changed_between_versions(server):
     dry = server.ok("POST", "/configs/history/rollback?dryRun=true", json={"version": 1})
     assert dry["changes"] == [{"op": "remove", "pointer": "/tags", "before": document["tags"]}]
     assert server.ok("GET", "/configs/history")["version"] == 3
+
+
+def test_a_prune_saves_what_left_the_file_cost(server):
+    document = config("pruned")
+    server.put_data("pruned")
+    document["solutions"][0]["campaigns"].append({"serviceConfig": {"name": "pruned-dear", "minProvisionedTPS": 3}})
+    apply(server, document)
+    document["solutions"][0]["campaigns"].pop()
+    line = line_of(server.ok("POST", "/configs/plan?prune=true", json=document), "campaign/pruned-dear")
+    assert line["action"] == "delete" and line["cost"]["monthly"]["amount"] == "-1182.60", line
+    kept = server.ok("POST", "/configs/plan", json=document)
+    assert line_of(kept, "campaign/pruned-dear")["action"] == "noop" and kept["cost"]["monthlyAfter"]["amount"] == "1576.80"
+    plan = server.ok("POST", "/plans?prune=true", json={"document": document})
+    plan = server.ok("GET", f"/plans/{plan['id']}?wait=30")
+    assert plan["prune"] is True and line_of(plan, "campaign/pruned-dear")["action"] == "delete"
+    answer = server.post(f"/plans/{plan['id']}/apply")
+    assert answer.status_code == 200, answer.text
+    succeed(server, answer.json()["run"]["id"])
+    assert not server.aws("personalize").list_campaigns(
+        solutionArn=resources(server, "pruned")["solution/pruned-s0"]["arn"])["campaigns"][1:]
