@@ -47,7 +47,7 @@ def test_data_and_jobs_lie_where_they_did(server):
     assert [place for place, _ in import_places(server)] == [there(case["then"])]
     # A folder of parts goes before the single file.
     put(server, case["first"] + "/part-1.csv", interactions_csv(rows=1600))
-    succeed(server, server.ok("POST", "/runs", json={"config": "shop", "kind": "import"})["id"])
+    succeed(server, server.ok("POST", "/runs", json={"config": "shop", "kind": "import", "force": True})["id"])
     places = import_places(server)
     assert [place for place, _ in places] == [there(case["then"]), there(case["first"])]
     personalize = server.aws("personalize")
