@@ -41,7 +41,8 @@ typedef void (*phase_fn)(struct call *c);
 
 enum route_flag {
     ROUTE_UNMETERED = 1, /* waits on purpose: not counted in flight */
-    ROUTE_DATALESS = 2   /* answers without a database */
+    ROUTE_DATALESS = 2,  /* answers without a database */
+    ROUTE_STARTS_RUN = 4 /* counts against the rate of starting runs */
 };
 
 struct api_route {
@@ -76,6 +77,7 @@ struct call {
     const struct api_route *route;
     struct route_match match;
     struct principal who;
+    const char *peer; /* the client's address; behind a trusted proxy the one that it names */
     bool is_dry_run;
     bool is_prune;               /* ?prune=true: delete what left the file */
     const char *idempotency_key; /* NULL: none */
@@ -86,7 +88,8 @@ struct call {
     int restarts;
     bool is_write; /* the submission under way */
     bool is_in_flight;
-    bool is_parked; /* long poll: in api->waiting */
+    bool is_allowed_origin; /* CORS */
+    bool is_parked;         /* long poll: in api->waiting */
     struct write_note note;
     size_t answer_op;                /* of the last op given to call_write */
     json_t *body;                    /* parsed; owned */
@@ -99,6 +102,7 @@ struct call {
 
 struct auth_cache;
 struct answer_cache;
+struct refusals;
 struct feed;
 struct metrics;
 
@@ -110,6 +114,7 @@ struct api {
     struct router_entry *entries; /* borrowed by the router */
     struct auth_cache *auth;
     struct answer_cache *answers;
+    struct refusals *refusals;
     struct feed *feed;
     struct metrics *metrics;
     size_t in_flight;
@@ -221,6 +226,21 @@ void auth_check(struct call *c, phase_fn next);
 const char *scope_name(enum scope scope);
 bool scope_find(const char *name, enum scope *out);
 
+/* ---- refuse.c ---- */
+struct refusals *refusals_new(struct api *api);
+void refusals_flush(struct refusals *r); /* those that wait are answered now */
+void refusals_close(struct refusals *r); /* freed in the loop's next turn */
+/* 401, not before --auth-failure-delay; 429 when the address had too many. Told to the audit log.
+ */
+void refuse_unauthenticated(struct call *c, const char *detail);
+void audit_refusal(struct call *c, int status, const char *token_id);
+/* Counts the request of a token; answers 429 and returns false when it is one too many. */
+bool rate_admit(struct call *c);
+
+/* ---- login.c ---- */
+#define TICKET_TEXT_BYTES 65
+void ticket_new(char text[TICKET_TEXT_BYTES], char sha256_hex_out[65]);
+
 /* ---- feed.c ---- */
 struct feed *feed_new(struct api *api);
 void feed_start(struct feed *feed); /* the database is there */
@@ -245,6 +265,8 @@ struct feed_filter {
 void feed_stream(struct call *c, const struct feed_filter *filter, int64_t after);
 void feed_filter_done(struct feed_filter *f);
 size_t feed_clients(const struct feed *feed);
+/* Streams of a token or an address (NULL: any). */
+size_t feed_streams_of(const struct feed *feed, const char *token_id, const char *peer);
 int64_t feed_last(const struct feed *feed);
 
 /* ---- metrics.c ---- */
@@ -307,6 +329,10 @@ void api_tokens_list(struct call *c);
 void api_token_get(struct call *c);
 void api_token_post(struct call *c);
 void api_token_delete(struct call *c);
+void api_token_rotate(struct call *c);
+void api_login_ticket_post(struct call *c);
+void api_login_post(struct call *c);
+void api_audit(struct call *c);
 void api_livez(struct call *c);
 void api_readyz(struct call *c);
 void api_version(struct call *c);

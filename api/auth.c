@@ -99,24 +99,20 @@ static bool is_same_hash(const char *a, const char *b)
     return CRYPTO_memcmp(a, b, 64) == 0;
 }
 
-static void refuse(struct call *c, const char *detail)
-{
-    http_set_header(c->rq, "WWW-Authenticate", "Bearer realm=\"steward\"");
-    answer_problem(c, 401, "unauthenticated", detail);
-}
-
 static void admit(struct call *c, phase_fn next)
 {
     enum scope wanted = c->route->scope == SCOPE_METRICS ? SCOPE_READ : c->route->scope;
 
     if (!(c->who.scopes >> wanted & 1)) {
+        audit_refusal(c, 403, c->who.token_id);
         answer_problemf(c, 403, "forbidden",
                         "This token lacks the scope \"%s\"; ask whoever holds an admin token for "
                         "one that has it.",
                         scope_name(wanted));
         return;
     }
-    next(c);
+    if (rate_admit(c))
+        next(c);
 }
 
 static void touched(const struct db_reply *reply, void *user)
@@ -125,20 +121,21 @@ static void touched(const struct db_reply *reply, void *user)
     (void) reply; /* a missing last-used time is worth no answer */
 }
 
-/* The row is (hash, scopes, is_live, is_old_use). */
+/* The row is (hash, scopes, is_live, is_old_use, hash of the secret before or NULL). */
 static void token_read(struct call *c)
 {
     static const char nobody[65] =
         "0000000000000000000000000000000000000000000000000000000000000000";
     struct auth_check *check = c->state;
     struct auth_entry *slot = slot_of(c->api->auth, check->token.id);
-    const char *hash = rows_text(c->reply, 0, 0, 0);
-    bool is_same = is_same_hash(hash ? hash : nobody, check->token.secret_sha256_hex);
+    const char *hash = rows_text(c->reply, 0, 0, 0), *before = rows_text(c->reply, 0, 0, 4);
+    bool is_new = is_same_hash(hash ? hash : nobody, check->token.secret_sha256_hex);
+    bool is_old = is_same_hash(before ? before : nobody, check->token.secret_sha256_hex);
     phase_fn next = check->next;
 
     c->state = NULL;
-    if (!hash || !is_same || !rows_bool(c->reply, 0, 0, 2)) {
-        refuse(c, "This token is unknown, expired or revoked.");
+    if (!hash || !(is_new || (before && is_old)) || !rows_bool(c->reply, 0, 0, 2)) {
+        refuse_unauthenticated(c, "This token is unknown, expired or revoked.");
         return;
     }
     if (rows_bool(c->reply, 0, 0, 3)) {
@@ -163,15 +160,17 @@ void auth_check(struct call *c, phase_fn next)
     struct db_op op;
 
     if (!header) {
-        refuse(c, "Send \"Authorization: Bearer TOKEN\"; the first token is in admin.token in the "
-                  "server's data directory.");
+        refuse_unauthenticated(
+            c, "Send \"Authorization: Bearer TOKEN\"; the first token is in admin.token in the "
+               "server's data directory.");
         return;
     }
     check = arena_alloc(c->arena, sizeof *check);
     if (strncasecmp(header, "Bearer ", 7) != 0 ||
         !token_parse(header + 7 + strspn(header + 7, " "), &check->token)) {
-        refuse(c, "The Authorization header holds no well-formed token (Bearer stw_…); was it cut "
-                  "when copied?");
+        refuse_unauthenticated(
+            c, "The Authorization header holds no well-formed token (Bearer stw_…); was it cut "
+               "when copied?");
         return;
     }
     slot = slot_of(c->api->auth, check->token.id);

@@ -2,6 +2,7 @@
  * dispatch.c - from a complete request to its handler, in the order that gives nothing away: route,
  * token, scope, query, body type; objects are looked up only then.
  */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "api_private.h"
@@ -41,6 +42,7 @@ struct api *api_new(const struct api_options *options)
     api->router = router_new(api->entries, n_api_routes);
     api->auth = auth_cache_new();
     api->answers = answer_cache_new();
+    api->refusals = refusals_new(api);
     api->metrics = metrics_new();
     api->feed = feed_new(api);
     return api;
@@ -61,12 +63,14 @@ void api_on_events(struct api *api)
 void api_quiesce(struct api *api)
 {
     api->is_quiescing = true;
+    refusals_flush(api->refusals);
     feed_stop(api->feed);
 }
 
 void api_close(struct api *api)
 {
     feed_close(api->feed);
+    refusals_close(api->refusals);
     auth_cache_free(api->auth);
     answer_cache_free(api->answers);
     metrics_free(api->metrics);
@@ -165,8 +169,8 @@ static bool check_body_type(struct call *c)
     size_t n;
 
     (void) http_body(c->rq, &n);
-    if (!str_eq(c->route->method, "GET") && site && !str_eq(site, "same-origin") &&
-        !str_eq(site, "none")) {
+    if (!str_eq(c->route->method, "GET") && !c->is_allowed_origin && site &&
+        !str_eq(site, "same-origin") && !str_eq(site, "none")) {
         answer_problem(c, 403, "cross-site", "Requests from pages of other sites are refused.");
         return false;
     }
@@ -231,7 +235,7 @@ static bool admit_load(struct call *c)
 {
     struct api *api = c->api;
 
-    if (c->route->flags)
+    if (c->route->flags & (ROUTE_UNMETERED | ROUTE_DATALESS))
         return true;
     if (api->in_flight >= api->options.in_flight_limit) {
         answer_problem(c, 503, "overloaded",
@@ -258,6 +262,62 @@ static void not_routed(struct call *c, enum router_verdict verdict, const char *
                         http_method(c->rq), allow);
 }
 
+static bool is_listed(const char *const *list, const char *text)
+{
+    for (; list && *list; list++)
+        if (str_eq(*list, text))
+            return true;
+    return false;
+}
+
+/* A trusted proxy wrote the last address of X-Forwarded-For; everything before it is hearsay. */
+static const char *client_address(struct call *c)
+{
+    const char *const *trusted = c->api->options.trusted_proxies;
+    const char *peer = http_peer(c->rq), *list = http_header(c->rq, "X-Forwarded-For"), *last;
+    unsigned char address[16];
+    size_t n;
+
+    if (!trusted || !*trusted)
+        return peer;
+    (void) http_body(c->rq, &n);
+    if (n) /* two parsers that share a connection are what request smuggling lives on */
+        http_set_header(c->rq, "Connection", "close");
+    if (!list || !is_listed(trusted, peer))
+        return peer;
+    last = strrchr(list, ',');
+    last = last ? last + 1 + strspn(last + 1, " \t") : list;
+    return inet_pton(AF_INET, last, address) == 1 || inet_pton(AF_INET6, last, address) == 1 ? last
+                                                                                             : peer;
+}
+
+/* An origin of the list may read the answers; true when it was a preflight, which is answered. */
+static bool answer_cors(struct call *c)
+{
+    const char *origin = http_header(c->rq, "Origin");
+
+    if (!origin || !c->api->options.cors_origins)
+        return false;
+    http_add_header(c->rq, "Vary", "Origin");
+    if (!is_listed(c->api->options.cors_origins, origin))
+        return false;
+    http_set_header(c->rq, "Access-Control-Allow-Origin", origin);
+    http_set_header(c->rq, "Access-Control-Expose-Headers",
+                    "ETag, Location, Link, Retry-After, Idempotency-Replayed, X-Request-Id, "
+                    "RateLimit, RateLimit-Policy");
+    c->is_allowed_origin = true;
+    if (!str_eq(http_method(c->rq), "OPTIONS") ||
+        !http_header(c->rq, "Access-Control-Request-Method"))
+        return false;
+    http_set_header(c->rq, "Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
+    http_set_header(c->rq, "Access-Control-Allow-Headers",
+                    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
+                    "Last-Event-ID, X-Request-Id");
+    http_set_header(c->rq, "Access-Control-Max-Age", "600");
+    http_respond(c->rq, 204, NULL, "", 0);
+    return true;
+}
+
 void api_on_request(struct http_request *rq, void *context)
 {
     struct api *api = context;
@@ -269,8 +329,11 @@ void api_on_request(struct http_request *rq, void *context)
     c->api = api;
     c->rq = rq;
     c->arena = arena;
+    c->peer = client_address(c);
     http_set_user(rq, c);
     http_on_end(rq, ended);
+    if (answer_cors(c))
+        return;
     verdict = router_match(api->router, http_method(rq), http_raw_path(rq), &c->match, arena, allow,
                            sizeof allow);
     if (verdict != ROUTER_FOUND) {

@@ -75,8 +75,16 @@ static bool take_after(struct call *c, struct events_read *r)
     return query_integer(c, "after", range, &r->after);
 }
 
-static void gone(struct call *c, int64_t after, int64_t oldest)
+static void gone(struct call *c, int64_t after, int64_t oldest, int64_t newest)
 {
+    if (after > newest) {
+        answer_problemf(c, 410, "cursor-expired",
+                        "There is no event %lld yet: the newest is %lld. The number comes from "
+                        "another server or from before a restored backup; read the state, then "
+                        "follow without a cursor.",
+                        (long long) after, (long long) newest);
+        return;
+    }
     answer_problemf(c, 410, "cursor-expired",
                     "Events after %lld are not all kept any more (the oldest kept is %lld): read "
                     "the state, then follow "
@@ -114,6 +122,24 @@ static void read_page(struct call *c)
     call_list(c, &op, page_read);
 }
 
+static bool admit_stream(struct call *c)
+{
+    const struct api_options *o = &c->api->options;
+    const struct feed *f = c->api->feed;
+
+    if ((!o->streams_per_token ||
+         feed_streams_of(f, c->who.token_id, NULL) < o->streams_per_token) &&
+        (!o->streams_per_address || feed_streams_of(f, NULL, c->peer) < o->streams_per_address))
+        return true;
+    http_problem(c->rq, &(struct problem){ .status = 429,
+                                           .code = "too-many-streams",
+                                           .detail = "This token or address has as many event "
+                                                     "streams open as it may; close one.",
+                                           .is_retryable = true,
+                                           .retry_after_s = 5 });
+    return false;
+}
+
 /* The row is (newest number, oldest kept). */
 static void bounds_read(struct call *c)
 {
@@ -122,13 +148,15 @@ static void bounds_read(struct call *c)
             oldest = rows_int(c->reply, 0, 0, 1, newest + 1);
 
     if (r->after >= 0 && (r->after + 1 < oldest || r->after > newest)) {
-        gone(c, r->after, oldest);
+        gone(c, r->after, oldest, newest);
         return;
     }
     if (!r->is_stream) {
         read_page(c);
         return;
     }
+    if (!admit_stream(c))
+        return;
     c->state_done = NULL; /* the stream owns the filter from here */
     feed_stream(c, &r->filter, r->after >= 0 ? r->after : newest);
 }

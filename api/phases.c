@@ -163,7 +163,7 @@ void call_write(struct call *c, const struct db_op *ops, size_t n, const struct 
     count += n;
     c->answer_op = count - 1;
     audit_store_insert(&(struct audit_new){ .token_id = c->who.token_id,
-                                            .peer = http_peer(c->rq),
+                                            .peer = c->peer,
                                             .method = http_method(c->rq),
                                             .path = http_path(c->rq),
                                             .status = status,

@@ -42,7 +42,7 @@ static const char *known_names(const struct call *c)
 /* Filters that mean "one of these" when they are repeated; everything else makes sense once. */
 static bool is_repeatable(const char *name)
 {
-    static const char *const names[] = { "status", "kind", "trigger", "type" };
+    static const char *const names[] = { "status", "kind", "trigger", "type", "token", "method" };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_eq(names[i], name))

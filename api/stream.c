@@ -5,6 +5,7 @@
  * A client is given bytes only while little is pending, and asks again when it took them. Behind
  * the ring it reads pages of the log, at most four clients at a time.
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct client {
     int64_t seq;       /* last one given */
     int64_t page_upto; /* what the page under way certainly covers */
     char seq_text[24];
+    char token_id[TOKEN_ID_BYTES], peer[INET6_ADDRSTRLEN];
     bool is_reading;
 };
 
@@ -218,6 +220,15 @@ char *feed_like_patterns(char *const *types)
     return literal;
 }
 
+size_t feed_streams_of(const struct feed *f, const char *token_id, const char *peer)
+{
+    size_t n = 0;
+
+    for (const struct client *c = f->clients; c; c = c->next)
+        n += (!token_id || str_eq(c->token_id, token_id)) && (!peer || str_eq(c->peer, peer));
+    return n;
+}
+
 void feed_stream(struct call *call, const struct feed_filter *filter, int64_t after)
 {
     struct feed *f = call->api->feed;
@@ -227,6 +238,8 @@ void feed_stream(struct call *call, const struct feed_filter *filter, int64_t af
     c->filter = *filter;
     c->types = filter->types ? feed_like_patterns(filter->types) : NULL;
     c->seq = after;
+    (void) str_copy(c->token_id, sizeof c->token_id, call->who.token_id);
+    (void) str_copy(c->peer, sizeof c->peer, call->peer);
     c->next = f->clients;
     c->link = &f->clients;
     if (c->next)

@@ -58,6 +58,17 @@ void token_new(struct token_text *out)
     hash_secret(secret, out->secret_sha256_hex);
 }
 
+void token_with_id(struct token_text *t, const char *id)
+{
+    const size_t crc_at = 4 + ID_CHARS + 1 + SECRET_CHARS + 1;
+    char crc[CRC_CHARS + 1];
+
+    memcpy(t->id, id, ID_CHARS);
+    memcpy(t->text + 4, id, ID_CHARS);
+    checksum(t->text, crc_at - 1, crc);
+    memcpy(t->text + crc_at, crc, CRC_CHARS);
+}
+
 bool token_parse(const char *text, struct token_text *out)
 {
     const size_t secret_at = 4 + ID_CHARS + 1, crc_at = secret_at + SECRET_CHARS + 1;

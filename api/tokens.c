@@ -10,6 +10,8 @@
 
 #define EXPIRY_DEFAULT_DAYS 90
 #define EXPIRY_MAX_DAYS     365
+#define OVERLAP_DEFAULT_S   86400
+#define OVERLAP_MAX_S       (7 * 86400)
 
 static const struct body_member token_members[] = {
     { .name = "name", .type = JSON_STRING, .is_required = true, .max_length = 100 },
@@ -123,8 +125,9 @@ static void written(struct call *c)
         return;
     }
     json_object_set_new(answer, "token", json_string(m->token.text));
-    http_set_header(c->rq, "Location", c->note.location);
-    answer_json(c, 201, answer);
+    if (c->note.location)
+        http_set_header(c->rq, "Location", c->note.location);
+    answer_json(c, c->note.status, answer);
 }
 
 static void insert_token(struct call *c)
@@ -170,6 +173,90 @@ void api_token_post(struct call *c)
     c->state = m;
     if (body_parse(c) && body_check(c, token_members, ARRAY_LEN(token_members)) && check_body(c))
         call_begin_write(c, insert_token);
+}
+
+/* ---- rotation: a new secret, the old one counts a while longer ---- */
+
+static const struct body_member rotate_members[] = {
+    { .name = "overlapSeconds", .type = JSON_INTEGER },
+    { .name = "expiresInDays", .type = JSON_INTEGER },
+};
+
+static void rotated(struct call *c)
+{
+    auth_forget(c->api, c->match.params[0]);
+    written(c);
+}
+
+static void rotate(struct call *c)
+{
+    struct token_make *m = c->state;
+    const char *id = c->match.params[0];
+    char expires[CLOCK_TEXT_BYTES];
+    struct token_rotate row = { .id = id };
+    struct db_op ops[3];
+
+    token_new(&m->token);
+    token_with_id(&m->token, id);
+    clock_format_ms(clock_wall_ms() +
+                        json_int_or(c->body, "expiresInDays", EXPIRY_DEFAULT_DAYS) * 86400000,
+                    expires);
+    row.secret_sha256_hex = m->token.secret_sha256_hex;
+    row.expires_at = arena_strdup(c->arena, expires);
+    row.overlap_seconds = arena_printf(
+        c->arena, "%lld", (long long) json_int_or(c->body, "overlapSeconds", OVERLAP_DEFAULT_S));
+    tokens_store_rotate(&row, &ops[0]);
+    tokens_store_event(c->arena, "token.rotated", id, &ops[1]);
+    tokens_store_answer(id, &ops[2]);
+    call_write(c, ops, ARRAY_LEN(ops),
+               &(struct write_note){ .status = 200,
+                                     .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", id),
+                                     .next = rotated });
+}
+
+/* The row is (is_live, scopes). */
+static void live_read(struct call *c)
+{
+    if (!rows_count(c->reply, 0))
+        answer_not_found(c, "token", c->match.params[0]);
+    else if (!rows_bool(c->reply, 0, 0, 0))
+        answer_problem(c, 409, "token-dead",
+                       "This token is revoked or expired: make a new one instead.");
+    else if (c->is_dry_run)
+        answer_text(c, 200, "{\"dryRun\":true}", 15);
+    else
+        rotate(c);
+}
+
+static void read_live(struct call *c)
+{
+    struct db_op op;
+
+    tokens_store_live(c->match.params[0], &op);
+    call_read(c, &op, 1, live_read);
+}
+
+static bool check_rotation(struct call *c)
+{
+    int64_t days = json_int_or(c->body, "expiresInDays", EXPIRY_DEFAULT_DAYS);
+    int64_t overlap = json_int_or(c->body, "overlapSeconds", OVERLAP_DEFAULT_S);
+    struct findings f = { 0 };
+
+    if (days < 1 || days > EXPIRY_MAX_DAYS)
+        findings_add(&f, "/expiresInDays", "out-of-range", "A token expires after 1 to %d days.",
+                     EXPIRY_MAX_DAYS);
+    if (overlap < 0 || overlap > OVERLAP_MAX_S)
+        findings_add(&f, "/overlapSeconds", "out-of-range",
+                     "The old secret counts for 0 to %d seconds (7 days) more.", OVERLAP_MAX_S);
+    return !answer_if_found(c, "invalid", &f);
+}
+
+void api_token_rotate(struct call *c)
+{
+    c->state = arena_alloc(c->arena, sizeof(struct token_make));
+    if (take_token_id(c) && body_parse(c) &&
+        body_check(c, rotate_members, ARRAY_LEN(rotate_members)) && check_rotation(c))
+        call_begin_write(c, read_live);
 }
 
 static void revoked(struct call *c)

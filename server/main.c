@@ -32,6 +32,9 @@ static const struct {
     int (*run)(char *const argv[]);
 } commands[] = {
     { "serve", "[--local] [options]", "run the server (--help lists the options)", serve_run },
+    { "token", "reset", "make a new first admin token, on the database itself", offline_token },
+    { "audit", "verify", "check the audit log's hash chain, on the database itself",
+      offline_audit },
     { "routes", "[--json]", "print the table of API routes as JSON", print_routes },
     { "version", "", "print the version", print_version },
 };

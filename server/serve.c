@@ -25,6 +25,7 @@
 #define DRAIN_MS       5000  /* open requests may finish */
 #define ENGINE_STOP_MS 20000 /* the whole stop stays below 30 s */
 #define HOSTS_MAX      32
+#define NAMES_MAX      32 /* of an option that may be repeated */
 #define FILES_WANTED   16384
 
 struct server {
@@ -41,6 +42,8 @@ struct server {
     struct db *db;
     struct boot boot;
     char host[64];
+    uint16_t wanted_port;
+    const char *cors_origins[NAMES_MAX + 1], *trusted_proxies[NAMES_MAX + 1];
     const char *hosts[HOSTS_MAX + 5];
     int64_t drain_deadline_ms;
     int exit_code;
@@ -226,6 +229,11 @@ static void on_boot(struct boot *b)
 
 /* ---- building ---- */
 
+static int64_t limit_of(const struct server *s, int64_t wanted, int64_t usual)
+{
+    return wanted >= 0 ? wanted : address_is_loopback(s->host) ? 0 : usual;
+}
+
 static void fill_hosts(struct server *s)
 {
     size_t n = 0;
@@ -245,12 +253,14 @@ static enum err_code open_http(struct server *s, struct err *e)
                                     .default_headers = api_default_headers,
                                     .allowed_hosts = s->hosts,
                                     .is_lint_strict = true,
+                                    .connections_per_ip = (unsigned) limit_of(
+                                        s, s->options.connections_per_address, 200),
                                     .on_headers = api_on_headers,
                                     .on_request = api_on_request,
                                     .on_done = api_on_done,
                                     .context = s->api };
 
-    TRY(listen_parse(s->options.listen, s->host, sizeof s->host, &options.port, e));
+    options.port = s->wanted_port;
     fill_hosts(s);
     return http_server_open(&s->loop, &options, &s->http, e);
 }
@@ -311,16 +321,47 @@ static enum err_code open_outbound(struct server *s, struct err *e)
     return outbound_rules_new(&options, &s->outbound, e);
 }
 
+static void fill_list(const struct conf_list *from, const char *to[NAMES_MAX + 1])
+{
+    size_t n = from->count < NAMES_MAX ? from->count : NAMES_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        to[i] = from->items[i];
+    to[n] = NULL;
+}
+
+/* What is limited, and for whom: nothing on loopback unless it was asked for. */
+static void fill_limits(struct server *s, struct api_options *api)
+{
+    const struct serve_options *o = &s->options;
+
+    api->rates =
+        (struct api_rates){ .reads_per_second = limit_of(s, o->rate_reads, 50),
+                            .writes_per_second = limit_of(s, o->rate_writes, 10),
+                            .runs_per_minute = limit_of(s, o->rate_runs, 30),
+                            .admin_per_minute = limit_of(s, o->rate_admin, 10),
+                            .failed_auth_per_minute = limit_of(s, o->rate_failed_auth, 10) };
+    api->auth_failure_ms = o->auth_failure_ms;
+    api->streams_per_address = (size_t) limit_of(s, o->streams_per_address, 100);
+    api->streams_per_token = (size_t) limit_of(s, o->streams_per_token, 100);
+    fill_list(&o->cors_origins, s->cors_origins);
+    fill_list(&o->trusted_proxies, s->trusted_proxies);
+    api->cors_origins = s->cors_origins;
+    api->trusted_proxies = s->trusted_proxies;
+}
+
 static enum err_code build(struct server *s, struct err *e)
 {
-    const struct api_options api = { .loop = &s->loop,
-                                     .host = { s, host_wake, host_counters, host_not_ready },
-                                     .version = STEWARD_VERSION,
-                                     .commit = "",
-                                     .is_simulated = s->options.is_local,
-                                     .is_metrics_open = s->options.is_metrics_open,
-                                     .in_flight_limit = (size_t) s->options.in_flight };
+    struct api_options api = { .loop = &s->loop,
+                               .host = { s, host_wake, host_counters, host_not_ready },
+                               .version = STEWARD_VERSION,
+                               .commit = "",
+                               .is_simulated = s->options.is_local,
+                               .is_metrics_open = s->options.is_metrics_open,
+                               .in_flight_limit = (size_t) s->options.in_flight };
 
+    TRY(listen_parse(s->options.listen, s->host, sizeof s->host, &s->wanted_port, e));
+    fill_limits(s, &api);
     TRY(data_dir_open(s->options.data_dir, &s->data_dir, e));
     TRY(open_outbound(s, e));
     if (mailbox_init(&s->mailbox, &s->loop))

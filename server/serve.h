@@ -42,11 +42,14 @@ struct serve_options {
     char *log_level, *log_format;
     int64_t observe_every_ms;
     int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
-    int64_t in_flight;
     struct conf_list webhook_allow;
     bool allows_http_webhooks;
     char *webhook_ca_bundle, *secret_key_file;
     int64_t delivery_timeout_ms, delivery_time_scale;
+    int64_t in_flight, auth_failure_ms, connections_per_address, streams_per_address,
+        streams_per_token;
+    int64_t rate_admin, rate_failed_auth, rate_reads, rate_runs, rate_writes;
+    struct conf_list cors_origins, trusted_proxies;
 };
 extern const struct conf_program serve_program;
 /* Checks what the table can not, and fills what depends on other options. */
@@ -55,6 +58,7 @@ MUST_USE enum err_code serve_options_settle(struct serve_options *o, struct err 
 MUST_USE enum err_code listen_parse(const char *text, char *host, size_t size, uint16_t *port,
                                     struct err *e);
 bool address_is_loopback(const char *host);
+char *serve_default_data_dir(void);
 
 /* ---- serve_files.c ---- */
 struct data_dir {
@@ -129,5 +133,9 @@ void boot_done(struct boot *b);
 
 /* ---- serve.c ---- */
 int serve_run(char *const argv[]);
+
+/* ---- offline.c: what works on the database, whether a server runs or not ---- */
+int offline_token(char *const argv[]);
+int offline_audit(char *const argv[]);
 
 #endif

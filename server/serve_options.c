@@ -37,6 +37,13 @@
         .value = "TIME", .help = says, .min = least, .max = most                    \
     }
 
+#define NAMES(option, member, word, says)                                                    \
+    {                                                                                        \
+        .name = option, .type = CONF_LIST, .offset = offsetof(struct serve_options, member), \
+        .value = word, .help = says                                                          \
+    }
+#define RATE(option, member, says) NUMBER(option, member, "-1", -1, 1000000, says)
+
 static const struct conf_option table[] = {
     TEXT("account-id", account_id, NULL, "DIGITS", "AWS account (default: asked of STS)"),
     { .name = "allowed-host",
@@ -44,12 +51,18 @@ static const struct conf_option table[] = {
       .offset = offsetof(struct serve_options, allowed_hosts),
       .value = "NAME",
       .help = "a Host header to accept besides localhost and the listen address; may be repeated" },
+    DURATION("auth-failure-delay", auth_failure_ms, "200ms", 0, MINUTE,
+             "a request without a good token is refused no sooner"),
     TEXT("bucket", bucket, NULL, "NAME",
          "S3 bucket of the data (default with --local: steward-local)"),
     TEXT("ca-bundle", ca_bundle, NULL, "FILE",
          "certificates that AWS endpoints are checked against"),
     DURATION("call-spacing", call_spacing_ms, NULL, 0, MINUTE,
              "least time between two reads of AWS"),
+    RATE("connections-per-address", connections_per_address,
+         "connections of one address (-1: 200, on loopback no limit; 0: no limit)"),
+    NAMES("cors-origin", cors_origins, "ORIGIN",
+          "an origin whose pages may read the API (https://host:port); may be repeated"),
     TEXT(
         "data-dir", data_dir, NULL, "DIR",
         "everything this server keeps (default: ~/.local/share/steward, as root /var/lib/steward)"),
@@ -103,6 +116,19 @@ static const struct conf_option table[] = {
               "progress (0: any number), and for plans how many dataset-groups (5), schemas (500), "
               "filters (30), solutions (10), campaigns (5), recommenders (5) there may be; may be "
               "repeated" },
+    RATE("rate-admin", rate_admin,
+         "changes of tokens a minute and token (-1: 10, on loopback no limit; 0: no limit)"),
+    RATE("rate-failed-auth", rate_failed_auth,
+         "requests without a good token a minute and address (-1: 10, on loopback no limit; 0: no "
+         "limit)"),
+    RATE("rate-reads", rate_reads,
+         "reads a second and token, bursts of four seconds (-1: 50, on loopback no limit; 0: no "
+         "limit)"),
+    RATE("rate-runs", rate_runs,
+         "runs started a minute and token (-1: 30, on loopback no limit; 0: no limit)"),
+    RATE("rate-writes", rate_writes,
+         "writes a second and token, bursts of five seconds (-1: 10, on loopback no limit; 0: no "
+         "limit)"),
     TEXT("region", region, NULL, "NAME", "AWS region"),
     TEXT("role-arn", role_arn, NULL, "ARN",
          "role that Amazon Personalize reads and writes S3 with"),
@@ -116,6 +142,12 @@ static const struct conf_option table[] = {
            "how much faster than Amazon's the local life cycles are; 0: immediate"),
     TEXT("simulator-url", simulator_url, NULL, "URL",
          "with --local: use this running personalize-simulator"),
+    RATE("streams-per-address", streams_per_address,
+         "event streams of one address (-1: 100, on loopback no limit; 0: no limit)"),
+    RATE("streams-per-token", streams_per_token,
+         "event streams of one token (-1: 100, on loopback no limit; 0: no limit)"),
+    NAMES("trusted-proxy", trusted_proxies, "ADDRESS",
+          "a proxy whose X-Forwarded-For is believed (its last address); may be repeated"),
     { .name = "webhook-allow",
       .type = CONF_LIST,
       .offset = offsetof(struct serve_options, webhook_allow),
@@ -170,7 +202,7 @@ static void set_default(char **field, const char *value)
         *field = xstrdup(value);
 }
 
-static char *default_data_dir(void)
+char *serve_default_data_dir(void)
 {
     const char *home = getenv("HOME"), *share = getenv("XDG_DATA_HOME");
 
@@ -253,7 +285,7 @@ enum err_code serve_options_settle(struct serve_options *o, struct err *e)
 {
     if (!o->data_dir || !*o->data_dir) {
         free(o->data_dir);
-        o->data_dir = default_data_dir();
+        o->data_dir = serve_default_data_dir();
     }
     TRY(check_listen(o, e));
     TRY(settle_prices(o, e));

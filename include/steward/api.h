@@ -32,6 +32,12 @@ struct api_host {
     void (*not_ready)(void *user, json_t *reasons);
 };
 
+/* Rates per token; 0: no limit. Bursts: four seconds of reads, five of writes. */
+struct api_rates {
+    int64_t reads_per_second, writes_per_second, runs_per_minute, admin_per_minute;
+    int64_t failed_auth_per_minute; /* per address */
+};
+
 struct api_options {
     uv_loop_t *loop;
     struct api_host host;
@@ -40,6 +46,12 @@ struct api_options {
     bool is_simulated;
     bool is_metrics_open;
     size_t in_flight_limit; /* then 503; 256 */
+    struct api_rates rates;
+    int64_t auth_failure_ms;                       /* a 401 is not given before */
+    size_t streams_per_token, streams_per_address; /* 0: no limit */
+    const char *const *trusted_proxies; /* addresses; NULL-terminated or NULL: X-Forwarded-For is
+                                           not believed */
+    const char *const *cors_origins;    /* NULL-terminated or NULL: none */
 };
 
 struct api *api_new(const struct api_options *options);
@@ -72,6 +84,8 @@ struct token_text {
     char secret_sha256_hex[65];
 };
 void token_new(struct token_text *out);
+/* The same secret under another id (rotation). */
+void token_with_id(struct token_text *t, const char *id);
 /* Checks form and checksum; fills id and hash. */
 bool token_parse(const char *text, struct token_text *out);
 

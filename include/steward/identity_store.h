@@ -5,6 +5,7 @@
 #define STEWARD_IDENTITY_STORE_H
 
 #include "steward/db.h"
+#include "steward/tokens_store.h"
 
 struct identity {
     char deployment_id[40];
@@ -23,5 +24,9 @@ MUST_USE enum err_code identity_store_has_tokens(struct db_conn *c, const char *
 /* The first token: all scopes, no expiry. */
 MUST_USE enum err_code identity_store_first_token(struct db_conn *c, const char *id,
                                                   const char *secret_sha256_hex, struct err *e);
+
+/* Revokes the first admin token(s) and makes another one, in one transaction with its audit row. */
+MUST_USE enum err_code identity_store_reset_token(struct db_conn *c, struct arena *arena,
+                                                  const struct token_new *t, struct err *e);
 
 #endif

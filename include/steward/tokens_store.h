@@ -9,7 +9,7 @@
 
 /* ---- tokens ---- */
 /* One row: (hex of the secret's SHA-256, scopes separated by blanks, is_live, is last used a minute
- * ago or more). */
+ * ago or more, hex of the secret before the last rotation while that one still counts). */
 void tokens_store_find(const char *id, struct db_op *op);
 void tokens_store_touch(const char *id, struct db_op *op);
 /* Rows (id, json), newest first. */
@@ -27,12 +27,27 @@ void tokens_store_insert(const struct token_new *t, struct db_op *op);
 size_t tokens_store_revoke(const char *id, struct db_op *ops);
 /* One row: (is_revoked, is_last_admin). */
 void tokens_store_standing(const char *id, struct db_op *op);
+struct token_rotate {
+    const char *id, *secret_sha256_hex, *overlap_seconds, *expires_at;
+};
+/* A new secret; the one before it counts for the overlap. Raises ST001 when the token is not live.
+ */
+void tokens_store_rotate(const struct token_rotate *r, struct db_op *op);
+/* One row: (is_live, scopes separated by blanks). */
+void tokens_store_live(const char *id, struct db_op *op);
 /* The token's json without its secret, also kept for idempotency_store_keep(). */
 void tokens_store_answer(const char *id, struct db_op *op);
 /* "token.created", "token.revoked". */
 void tokens_store_event(struct arena *arena, const char *type, const char *id, struct db_op *op);
 /* One row: (number of live tokens). */
 void tokens_store_count(struct db_op *op);
+
+/* ---- tickets: a link that logs in once, within 60 s ---- */
+void tickets_store_insert(const char *sha256_hex, const char *token_id, struct db_op *op);
+/* One row while it counts: (token id, scopes as a text array literal). */
+void tickets_store_find(const char *sha256_hex, struct db_op *op);
+/* Raises ST001 when somebody else was first. */
+void tickets_store_use(const char *sha256_hex, struct db_op *op);
 
 /* ---- one row per write, in its transaction ---- */
 struct audit_new {

@@ -5,6 +5,7 @@
  * (webhooks, mail, AWS's channels) is expanded from the numbered log, never in the writer's
  * transaction.
  */
+#include "steward/audit_log.h"
 #include "steward/log.h"
 #include "work.h"
 
@@ -29,6 +30,17 @@ static enum err_code number_all(struct engine *engine, struct db_conn *db, struc
     return OK;
 }
 
+/* What was written to the audit log gets its place in the hash chain. */
+static enum err_code chain_audit(struct db_conn *db, struct err *e)
+{
+    size_t count;
+
+    do {
+        TRY(audit_log_extend(db, &count, e));
+    } while (count > 0);
+    return OK;
+}
+
 void publisher_run(struct engine *engine)
 {
     struct db_conn *db = NULL;
@@ -39,7 +51,8 @@ void publisher_run(struct engine *engine)
         is_last = engine_workers_are_gone(engine); /* one more pass for what they wrote last */
         if (engine_is_stopping(engine) && !is_last)
             uv_sleep(DRAIN_EVERY_MS);
-        if (engine_connect(engine, "steward publisher", &db, &e) || number_all(engine, db, &e)) {
+        if (engine_connect(engine, "steward publisher", &db, &e) || number_all(engine, db, &e) ||
+            chain_audit(db, &e)) {
             log_error("engine", "publisher_trouble", &e);
             engine_sleep(engine, 1, PAUSE_MS);
         } else {

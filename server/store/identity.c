@@ -7,6 +7,8 @@
 #include "steward/str.h"
 #include "steward/tokens_store.h"
 
+#define FIRST_NAME "first admin token"
+
 static const struct db_stmt identity_make = {
     "identity_make",
     "INSERT INTO server_identity (deployment_id) VALUES ($1) ON CONFLICT (singleton) DO NOTHING", 1
@@ -23,6 +25,10 @@ static const struct db_stmt identity_bind = {
     "coalesce(region, nullif($2, '')),"
     " endpoint_kind = coalesce(endpoint_kind, nullif($3, ''))",
     3
+};
+static const struct db_stmt token_retire = {
+    "identity_token_retire",
+    "UPDATE tokens SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL", 1
 };
 static const struct db_stmt token_known = { "identity_token_known",
                                             "SELECT count(*) > 0 FROM tokens WHERE id = $1", 1 };
@@ -96,9 +102,28 @@ enum err_code identity_store_first_token(struct db_conn *c, const char *id,
     struct db_op op;
 
     tokens_store_insert(&(struct token_new){ .id = id,
-                                             .name = "first admin token",
+                                             .name = FIRST_NAME,
                                              .secret_sha256_hex = secret_sha256_hex,
                                              .scopes = "{read,operate,apply,admin}" },
                         &op);
     return db_query(c, &op, NULL, e);
+}
+
+enum err_code identity_store_reset_token(struct db_conn *c, struct arena *arena,
+                                         const struct token_new *t, struct err *e)
+{
+    struct token_new row = *t;
+    struct db_op ops[4] = { { .stmt = &token_retire, .params = { FIRST_NAME } } };
+
+    row.name = FIRST_NAME;
+    row.scopes = "{read,operate,apply,admin}";
+    tokens_store_insert(&row, &ops[1]);
+    tokens_store_event(arena, "token.created", t->id, &ops[2]);
+    audit_store_insert(&(struct audit_new){ .peer = "local",
+                                            .method = "CLI",
+                                            .path = "token reset",
+                                            .status = "200",
+                                            .detail = "{}" },
+                       &ops[3]);
+    return db_run(c, ops, 4, NULL, e);
 }

@@ -143,7 +143,8 @@
     "json_strip_nulls(json_build_object('id', t.id, 'name', t.name, 'scopes', t.scopes," \
     " 'createdBy', t.created_by, 'createdAt', " SQL_AT("t.created_at") ", 'expiresAt', " \
     SQL_AT("t.expires_at") ", 'revokedAt', " SQL_AT("t.revoked_at") ", 'lastUsedAt', " \
-    SQL_AT("t.last_used_at") "))"
+    SQL_AT("t.last_used_at") ", 'rotatedAt', " SQL_AT("t.rotated_at") ", 'previousUntil'," \
+    " CASE WHEN t.previous_until > now() THEN " SQL_AT("t.previous_until") " END))"
 
 /* clang-format on */
 #endif

@@ -16,8 +16,9 @@
 static const struct db_stmt token_find = {
     "api_token_find",
     "SELECT encode(t.secret_sha256, 'hex'), array_to_string(t.scopes, ' '), " IS_LIVE ","
-    " t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute' FROM tokens t WHERE"
-    " t.id = $1",
+    " t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute',"
+    " CASE WHEN t.previous_until > now() THEN encode(t.previous_sha256, 'hex') END"
+    " FROM tokens t WHERE t.id = $1",
     1
 };
 static const struct db_stmt token_touch = {
@@ -65,6 +66,41 @@ static const struct db_stmt token_standing = {
     "SELECT t.revoked_at IS NOT NULL, 'admin' = ANY (t.scopes) AND NOT " OTHER_ADMIN
     " FROM tokens t WHERE t.id = $1",
     1
+};
+/* Of two live secrets at most: what was rotated out before goes. */
+static const struct db_stmt token_rotate = {
+    "api_token_rotate",
+    "WITH hit AS (UPDATE tokens SET previous_sha256 = secret_sha256,"
+    "  previous_until = now() + make_interval(secs => $3::int), secret_sha256 = decode($2, 'hex'),"
+    "  rotated_at = now(), expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE $4::timestamptz END"
+    "  WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) RETURNING id)"
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit)"
+    " THEN api_fence('ST001', 'revoked or expired meanwhile') END",
+    4
+};
+static const struct db_stmt token_live = {
+    "api_token_live",
+    "SELECT " IS_LIVE ", array_to_string(t.scopes, ' ') FROM tokens t WHERE t.id = $1", 1
+};
+static const struct db_stmt ticket_insert = {
+    "api_ticket_insert",
+    "INSERT INTO login_tickets (sha256, token_id, expires_at)"
+    " VALUES (decode($1, 'hex'), $2, now() + interval '60 seconds')",
+    2
+};
+/* One use: the first to mark it wins. */
+static const struct db_stmt ticket_use = {
+    "api_ticket_use",
+    "WITH hit AS (UPDATE login_tickets l SET used_at = now() WHERE l.sha256 = decode($1, 'hex')"
+    "  AND l.used_at IS NULL AND l.expires_at > now() RETURNING 1)"
+    " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit) THEN api_fence('ST001', 'used or expired') END",
+    1
+};
+static const struct db_stmt ticket_find = {
+    "api_ticket_find",
+    "SELECT l.token_id, t.scopes::text"
+    " FROM login_tickets l JOIN tokens t ON t.id = l.token_id WHERE l.sha256 = decode($1, 'hex')"
+    " AND l.used_at IS NULL AND l.expires_at > now() AND " IS_LIVE, 1
 };
 static const struct db_stmt token_answer = {
     "api_token_answer",
@@ -167,6 +203,33 @@ void tokens_store_event(struct arena *arena, const char *type, const char *id, s
 void tokens_store_count(struct db_op *op)
 {
     *op = (struct db_op){ .stmt = &tokens_count };
+}
+
+void tokens_store_rotate(const struct token_rotate *r, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &token_rotate,
+                          .params = { r->id, r->secret_sha256_hex, r->overlap_seconds,
+                                      r->expires_at } };
+}
+
+void tokens_store_live(const char *id, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &token_live, .params = { id } };
+}
+
+void tickets_store_insert(const char *sha256_hex, const char *token_id, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &ticket_insert, .params = { sha256_hex, token_id } };
+}
+
+void tickets_store_find(const char *sha256_hex, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &ticket_find, .params = { sha256_hex } };
+}
+
+void tickets_store_use(const char *sha256_hex, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &ticket_use, .params = { sha256_hex } };
 }
 
 void audit_store_insert(const struct audit_new *a, struct db_op *op)

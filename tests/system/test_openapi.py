@@ -123,7 +123,9 @@ def variables(server, operation, known):
         known["RUN"] = server.ok("POST", "/runs", json={"config": "movies", "kind": "import"})["id"]
     if operation == "retryRun":
         server.wait_run(known["RUN"])
-    if operation in ("getToken", "revokeToken"):
+    if operation == "login":
+        known["TICKET"] = server.ok("POST", "/login-tickets")["ticket"]
+    if operation in ("getToken", "revokeToken", "rotateToken"):
         known["TOKEN_ID"] = server.ok("POST", "/tokens", json={"name": "curl", "scopes": ["read"]})["id"]
     if operation in ("getPlan", "applyPlan") and "PLAN" not in known:
         known["PLAN"] = server.ok("POST", "/plans", json={"config": "movies"})["id"]
