@@ -108,7 +108,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         "planConfig": world["document"], "importConfig": {"datasetGroup": "contract"},
         "createRun": {"config": "contract", "kind": "import"}, "savePlan": {"config": "contract"}, "createToken": {"name": "x", "scopes": ["read"]},
         "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []}, "patchSchedule": {"paused": True, "reason": "contract"},
-        "createSchedule": {"config": "contract", "kind": "observe", "expression": "rate(1 day)"},
+        "createSchedule": {"config": "contract", "kind": "observe", "expression": "rate(1 day)"}, "login": {"ticket": "none"},
     }
     done = []
     for method, path, op, _ in sorted(operations(), key=lambda o: o[0] == "DELETE"):
