@@ -28,6 +28,6 @@ struct audit_verdict {
     char sha256_at[65]; /* of the link asked for; "" when there is none */
 };
 MUST_USE enum err_code audit_log_verify(struct db_conn *c, int64_t at, struct audit_verdict *out,
-                                          struct err *e);
+                                        struct err *e);
 
 #endif

@@ -73,7 +73,7 @@ enum err_code audit_log_extend(struct db_conn *c, size_t *count, struct err *e)
 }
 
 enum err_code audit_log_verify(struct db_conn *c, int64_t at, struct audit_verdict *out,
-                                 struct err *e)
+                               struct err *e)
 {
     char number[24];
     const struct db_op op = { .stmt = &audit_verify, .params = { number } };
