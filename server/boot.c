@@ -242,6 +242,8 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .lease_ms = o->engine_lease_ms,
                                       .quiescence_ms = o->engine_quiescence_ms,
                                       .observe_ms = o->observe_every_ms,
+                                      .retain_events_ms = o->retain_events_ms,
+                                      .retain_runs_ms = o->retain_runs_ms,
                                       .poll_min_ms = o->poll_min_ms,
                                       .poll_max_ms = o->poll_max_ms,
                                       .call_spacing_ms = o->call_spacing_ms,

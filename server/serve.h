@@ -40,7 +40,7 @@ struct serve_options {
     struct quota_limits quota_limits; /* likewise */
     int64_t fuse_per_solution, fuse_per_account;
     char *log_level, *log_format;
-    int64_t observe_every_ms;
+    int64_t observe_every_ms, retain_events_ms, retain_runs_ms;
     int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
     struct conf_list webhook_allow;
     bool allows_http_webhooks;

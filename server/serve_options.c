@@ -130,6 +130,10 @@ static const struct conf_option table[] = {
          "writes a second and token, bursts of five seconds (-1: 10, on loopback no limit; 0: no "
          "limit)"),
     TEXT("region", region, NULL, "NAME", "AWS region"),
+    DURATION("retain-events", retain_events_ms, "30d", 0, INT64_MAX,
+             "how long events are kept; 0: for ever"),
+    DURATION("retain-runs", retain_runs_ms, "365d", 0, INT64_MAX,
+             "how long finished runs are kept; 0: for ever"),
     TEXT("role-arn", role_arn, NULL, "ARN",
          "role that Amazon Personalize reads and writes S3 with"),
     TEXT("secret-key-file", secret_key_file, NULL, "FILE",

@@ -20,10 +20,11 @@ struct secret_box;
 struct engine_options {
     const char *database_url;
     struct aws_session *aws;
-    struct plan_settings settings;    /* borrowed texts; live as long as the engine */
-    int workers;                      /* 1..64 */
-    int64_t lease_ms;                 /* 30 s */
-    int64_t quiescence_ms;            /* Q, 18 min */
+    struct plan_settings settings;            /* borrowed texts; live as long as the engine */
+    int workers;                              /* 1..64 */
+    int64_t lease_ms;                         /* 30 s */
+    int64_t quiescence_ms;                    /* Q, 18 min */
+    int64_t retain_events_ms, retain_runs_ms; /* 0: for ever */
     int64_t observe_ms;               /* between two looks for drift of a config; 0: never */
     int64_t poll_min_ms, poll_max_ms; /* bounds of the polling of AWS; 0: by kind */
     int quotas[KIND_COUNT]; /* how many of a kind may be in progress in the account; 0: any number
@@ -45,7 +46,8 @@ MUST_USE enum err_code engine_start(const struct engine_options *options, struct
                                     struct err *e);
 /* Work was committed in this process: workers and scheduler look at once. Thread-safe, cheap. */
 void engine_wake(struct engine *engine);
-/* Something changed, perhaps at another replica: the scheduler looks at once. Thread-safe, cheap. */
+/* Something changed, perhaps at another replica: the scheduler looks at once. Thread-safe, cheap.
+ */
 void engine_wake_scheduler(struct engine *engine);
 /* Drains: no new claims, open calls are finished or left as recoverable intents, leases released;
  * within deadline_ms. */

@@ -6,12 +6,15 @@
  * transaction.
  */
 #include "steward/audit_log.h"
+#include "steward/clock.h"
 #include "steward/log.h"
+#include "steward/retention_store.h"
 #include "work.h"
 
-#define NUMBER_EVERY_MS 1000
-#define PAUSE_MS        500
-#define DRAIN_EVERY_MS  20
+#define NUMBER_EVERY_MS    1000
+#define PAUSE_MS           500
+#define DRAIN_EVERY_MS     20
+#define RETENTION_EVERY_MS 5000 /* 100 events a second, 20 runs a second at most */
 
 static enum err_code number_all(struct engine *engine, struct db_conn *db, struct err *e)
 {
@@ -41,9 +44,25 @@ static enum err_code chain_audit(struct db_conn *db, struct err *e)
     return OK;
 }
 
+/* A batch a while; trouble with it is no reason to number no events. */
+static void drop_old(struct engine *engine, struct db_conn *db, int64_t *next_ms)
+{
+    const struct engine_options *o = engine_get_options(engine);
+    const struct retention keep = { .events_ms = o->retain_events_ms,
+                                    .runs_ms = o->retain_runs_ms };
+    struct err e;
+
+    if (clock_mono_ms() < *next_ms)
+        return;
+    *next_ms = clock_mono_ms() + RETENTION_EVERY_MS;
+    if (retention_store_batch(db, &keep, &e))
+        log_error("engine", "retention_trouble", &e);
+}
+
 void publisher_run(struct engine *engine)
 {
     struct db_conn *db = NULL;
+    int64_t next_retention_ms = 0;
     struct err e;
     bool is_last;
 
@@ -56,6 +75,7 @@ void publisher_run(struct engine *engine)
             log_error("engine", "publisher_trouble", &e);
             engine_sleep(engine, 1, PAUSE_MS);
         } else {
+            drop_old(engine, db, &next_retention_ms);
             engine_sleep(engine, 1, NUMBER_EVERY_MS);
         }
     } while (!is_last);
