@@ -11,12 +11,12 @@ from server_kit import BUCKET, Server
 from test_engine_kinds import FAST, resources
 
 SEED = int(os.environ.get("STEWARD_CONFIG_SEED", random.SystemRandom().randrange(10 ** 9)))
-COUNT = 60 if os.environ.get("STEWARD_TEST_FULL") else 6
+COUNT = 100 if os.environ.get("STEWARD_TEST_FULL") else 6
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("properties"), *FAST) as s:
+    with Server(tmp_path_factory.mktemp("properties"), *FAST, "--fuse-per-account", "10000") as s:
         yield s
 
 
