@@ -94,7 +94,7 @@ def idle(server, seconds):
 
 def fire_many(cursor, n):
     """n schedules due at one second, each for a run of one step; how long after it the last of their rows was written."""
-    (at,), = ask(cursor, "SELECT date_trunc('second', clock_timestamp()) + interval '8 seconds'")
+    (at,), = ask(cursor, "SELECT date_trunc('second', clock_timestamp()) + interval '30 seconds'")
     ask(cursor, "UPDATE schedules SET next_nominal_at = %s, next_fire_at = %s, expression = 'rate(1 day)'"
                 " WHERE id IN (SELECT id FROM schedules WHERE config = 'bench' ORDER BY id LIMIT %s)", at, at, n)
     (backend,), = ask(cursor, "SELECT pid FROM pg_stat_activity WHERE application_name = 'steward scheduler'")
