@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api_private.h"
+#include "steward/failpoint.h"
 #include "steward/log.h"
 #include "steward/tokens_store.h"
 
@@ -87,6 +88,7 @@ static void on_reply(const struct db_reply *reply, void *user)
         return;
     }
     if (c->is_write) {
+        FP("api.committed");
         c->api->options.host.wake(c->api->options.host.user);
         feed_poke(c->api->feed);
     }

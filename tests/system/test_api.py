@@ -362,8 +362,8 @@ def test_schedules_follow_the_document(steward, name):
 
 # ---- idempotency ----
 
-def test_fifty_posts_with_one_key_make_one_thing(steward, name):
-    barrier = threading.Barrier(50)
+def test_a_hundred_posts_with_one_key_make_one_thing(steward, name):
+    barrier = threading.Barrier(100)
 
     def post(_):
         barrier.wait()
@@ -375,8 +375,8 @@ def test_fifty_posts_with_one_key_make_one_thing(steward, name):
             assert answer.json()["code"] == "in-progress" and answer.headers["Retry-After"] == "1"
             time.sleep(0.05)
 
-    with concurrent.futures.ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(post, range(50)))
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(post, range(100)))
     assert {a.status_code for a in answers} == {201}
     assert len({a.text for a in answers}) == 1
     assert len({a.headers["Link"] for a in answers}) == 1
