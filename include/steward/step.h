@@ -162,6 +162,10 @@ struct command {
 void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c);
 /* Name of a violated local invariant, or NULL. */
 const char *step_check(const struct step *s);
+/* When to look again at what is in progress since age_ms: rarely (most_ms) while its end is far
+ * off, as the one before of its kind took expected_ms (0: not known), and every 2 to 10 seconds
+ * around it and after. */
+int64_t step_poll_ms(int64_t age_ms, int64_t expected_ms, int64_t most_ms);
 /* Backoff before the n-th retry (n from 1): full jitter over min(cap, base 2^n). */
 int64_t step_backoff_ms(int failures);
 

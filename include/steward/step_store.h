@@ -41,8 +41,8 @@ struct step_row {
     const char *known_arn;      /* what the inventory has under the key; NULL */
     json_t *intent_request;     /* owned; NULL */
     json_t *details;            /* owned; NULL */
-    json_t *known; /* what the inventory has under the key: {config, details, drift, created_ms};
-                      owned; NULL */
+    json_t *known; /* what the inventory has under the key: {config, details, drift, created_ms,
+                      took_ms}; owned; NULL */
     int64_t started_ms; /* 0: never looked at before */
 };
 void step_row_done(struct step_row *r);

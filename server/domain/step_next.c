@@ -14,6 +14,8 @@
 
 #define BACKOFF_BASE_MS 500
 #define BACKOFF_CAP_MS  60000
+#define POLL_NEAR_MS    2000
+#define POLL_FAR_MS     10000
 #define IN_LINE_MS      600000 /* who stands in line is woken; this is the net */
 #define UPDATE_TRIES    5
 #define DELETE_TRIES    30 /* refusals of a deletion because something hangs under it */
@@ -27,6 +29,22 @@ int64_t step_backoff_ms(int failures)
     int64_t ms = (int64_t) BACKOFF_BASE_MS << shift;
 
     return ms < BACKOFF_CAP_MS ? ms : BACKOFF_CAP_MS;
+}
+
+/* The end is waited for from four fifths of the expected time on: the next job is rarely much
+ * faster. */
+int64_t step_poll_ms(int64_t age_ms, int64_t expected_ms, int64_t most_ms)
+{
+    int64_t near_ms = expected_ms * 4 / 5;
+    int64_t off_ms = expected_ms > 0 && age_ms > near_ms ? age_ms - near_ms : age_ms;
+    int64_t ms = off_ms / 20;
+
+    if (expected_ms > 0 && age_ms < near_ms) {
+        ms = near_ms - age_ms;
+        return ms > most_ms ? most_ms : ms > POLL_NEAR_MS ? ms : POLL_NEAR_MS;
+    }
+    ms = ms < POLL_NEAR_MS ? POLL_NEAR_MS : ms > POLL_FAR_MS ? POLL_FAR_MS : ms;
+    return ms > most_ms ? most_ms : ms;
 }
 
 const char *step_check(const struct step *s)

@@ -213,19 +213,24 @@ static void proceed(struct worker *k, struct work *w, struct outcome o)
     while (execute(k, w, &o));
 }
 
-/* How often to look: soon at first, rarely later, never rarer than the kind's interval. */
+/* How often to look: as the one before in the same place lets expect, within the options' bounds.
+ */
 static int64_t poll_interval_ms(const struct worker *k, const struct step_row *row)
 {
-    int64_t age = row->started_ms ? db_now_ms(k) - row->started_ms : 0;
-    int64_t least = k->options->poll_min_ms ? k->options->poll_min_ms : 2000;
-    int64_t most = row->kind->poll_ms;
+    int64_t since = row->step.last_mark_ms ? row->step.last_mark_ms : row->started_ms;
+    /* The simulator's clock is not ours. */
+    bool has_history = row->kind->is_per_run && !k->options->is_simulated;
+    int64_t expected = has_history ? json_int_or(row->known, "took_ms", 0) : 0;
+    int64_t most = row->kind->poll_ms, ms;
 
     if (k->options->poll_max_ms && most > k->options->poll_max_ms)
         most = k->options->poll_max_ms;
-    if (most < least)
-        most = least;
-    age /= 10;
-    return age < least ? least : age > most ? most : age;
+    ms = step_poll_ms(since ? db_now_ms(k) - since : 0, expected, most);
+    if (k->options->poll_min_ms) {
+        int64_t tenth = since ? (db_now_ms(k) - since) / 10 : 0;
+        ms = tenth < k->options->poll_min_ms ? k->options->poll_min_ms : tenth < ms ? tenth : ms;
+    }
+    return ms < k->options->poll_min_ms ? k->options->poll_min_ms : ms;
 }
 
 /* ---- the loop's parts ---- */

@@ -48,7 +48,10 @@ static const struct db_stmt claim_due = {
     "ORDER BY p.ordinal DESC LIMIT 1) END AS earlier_result,"
     "  (SELECT json_build_object('config', q.config, 'details', q.details, 'drift', q.drift, "
     "'created_ms',"
-    "    (extract(epoch FROM q.aws_created_at) * 1000)::bigint) FROM resources q WHERE q.key = "
+    "    (extract(epoch FROM q.aws_created_at) * 1000)::bigint, 'took_ms', CASE WHEN q.status IN "
+    "('ACTIVE', 'COMPLETED') THEN "
+    "(extract(epoch FROM q.aws_updated_at - q.aws_created_at) * 1000)::bigint END) FROM resources "
+    "q WHERE q.key = "
     "c.resource_key) AS known,"
     "  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms"
     " FROM claimed c JOIN runs r ON r.id = c.run_id ORDER BY c.run_id, c.ordinal",

@@ -354,7 +354,7 @@ static void test_a_long_queue_hides_nobody(void **state)
         "running");
     assert_sql("SELECT count(*) FROM runs WHERE state = 'queued'", "3000");
     assert_sql("SELECT count(*) FROM runs WHERE state = 'queued' AND reason LIKE 'Waits for run_%'",
-               "500");
+               "200");
     run_sql("DELETE FROM runs WHERE id LIKE 'run_crowd%'");
     assert_sql("SELECT count(*) FROM run_wants", "0");
     c = claim("me", &arena, 10);

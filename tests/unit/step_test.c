@@ -161,6 +161,29 @@ static void test_failed_training_is_tried_again_under_a_new_name(void **state)
     assert_int_equal(next(&s, OUT_SEEN, SEEN_FAILED).type, CMD_FAIL);
 }
 
+#define SECONDS 1000LL
+
+/* The mean lag (half the interval at the end) is a tenth of the AWS solution's 60 s + 2 % of the
+   age, with a history and without; and with one, few looks are spent long before the end. */
+static void test_polling_is_near_when_the_end_is(void **state)
+{
+    static const int64_t took[] = { 60 * SECONDS, 600 * SECONDS, 3600 * SECONDS, 18000 * SECONDS };
+
+    (void) state;
+    for (size_t i = 0; i < 4; i++)
+        for (int64_t percent = 80; percent <= 140; percent += 5) {
+            int64_t age = took[i] * percent / 100;
+
+            assert_true(step_poll_ms(age, took[i], 60 * SECONDS) / 2 <=
+                        (60 * SECONDS + age / 50) / 10);
+            assert_true(step_poll_ms(age, 0, 60 * SECONDS) / 2 <= (60 * SECONDS + age / 50) / 10);
+            assert_true(step_poll_ms(age, took[i], 60 * SECONDS) >= 2 * SECONDS);
+        }
+    assert_int_equal(step_poll_ms(600 * SECONDS, 3600 * SECONDS, 60 * SECONDS), 60 * SECONDS);
+    assert_int_equal(step_poll_ms(2870 * SECONDS, 3600 * SECONDS, 60 * SECONDS), 10 * SECONDS);
+    assert_int_equal(step_poll_ms(3600 * SECONDS, 3600 * SECONDS, 300), 300);
+}
+
 static void test_unmatched_outcome_is_ignored(void **state)
 {
     struct step s = maybe_sent(OP_CREATE, true, 10);
@@ -298,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_answers_to_a_send),
         cmocka_unit_test(test_cancel_wins_but_a_maybe_is_looked_up),
         cmocka_unit_test(test_failed_training_is_tried_again_under_a_new_name),
+        cmocka_unit_test(test_polling_is_near_when_the_end_is),
         cmocka_unit_test(test_unmatched_outcome_is_ignored),
         cmocka_unit_test(test_laws_over_all_inputs),
         cmocka_unit_test(test_machines),
