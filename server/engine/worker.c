@@ -218,8 +218,7 @@ static void proceed(struct worker *k, struct work *w, struct outcome o)
 static int64_t poll_interval_ms(const struct worker *k, const struct step_row *row)
 {
     int64_t since = row->step.last_mark_ms ? row->step.last_mark_ms : row->started_ms;
-    /* The simulator's clock is not ours. */
-    bool has_history = row->kind->is_per_run && !k->options->is_simulated;
+    bool has_history = row->kind->is_per_run && !k->options->is_simulated; /* another clock */
     int64_t expected = has_history ? json_int_or(row->known, "took_ms", 0) : 0;
     int64_t most = row->kind->poll_ms, ms;
 
