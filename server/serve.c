@@ -364,6 +364,8 @@ static enum err_code build(struct server *s, struct err *e)
     fill_limits(s, &api);
     TRY(data_dir_open(s->options.data_dir, &s->data_dir, e));
     TRY(open_outbound(s, e));
+    api.outbound = s->outbound;
+    api.secrets = s->secrets;
     if (mailbox_init(&s->mailbox, &s->loop))
         return err_set(e, ERR_INTERNAL, "The loop could not be set up.");
     s->has_mailbox = true;

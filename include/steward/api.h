@@ -16,6 +16,8 @@
 #include "steward/plan.h"
 
 struct api;
+struct outbound_rules;
+struct secret_box;
 
 /* Counters of the engine for /metrics: pairs of (metric name without prefix, value). */
 struct api_counter {
@@ -52,6 +54,8 @@ struct api_options {
     const char *const *trusted_proxies; /* addresses; NULL-terminated or NULL: X-Forwarded-For is
                                            not believed */
     const char *const *cors_origins;    /* NULL-terminated or NULL: none */
+    const struct outbound_rules *outbound; /* where webhooks may go */
+    struct secret_box *secrets;            /* what their secrets are sealed with */
 };
 
 struct api *api_new(const struct api_options *options);

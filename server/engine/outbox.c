@@ -21,8 +21,7 @@
 #define PAUSE_MS        500
 #define IN_FLIGHT_MAX   64 /* of one process */
 #define PER_ENDPOINT    4  /* of all replicas together */
-#define LEASE_MS        30000
-#define LEASE_MARGIN_MS 10000
+#define LEASE_MARGIN_MS 5000
 #define STOP_GRACE_MS   2000
 #define UPKEEP_EVERY_MS 60000
 
@@ -51,7 +50,7 @@ static int64_t lease_ms(const struct engine_options *o)
 {
     int64_t least = o->delivery_timeout_ms + LEASE_MARGIN_MS;
 
-    return least > LEASE_MS ? least : LEASE_MS;
+    return least > o->lease_ms ? least : o->lease_ms;
 }
 
 static int64_t wait_ms(int tries, void *context)

@@ -23,8 +23,7 @@ static void curl_text_p(char **text)
 #define AUTO_URL  __attribute__((cleanup(url_p)))
 #define AUTO_CURL __attribute__((cleanup(curl_text_p)))
 
-/* Characters that parsers disagree about. Others than ASCII may stand in the host only: libcurl
- * turns it into its ASCII form, and refuses them elsewhere below. */
+/* Characters that parsers disagree about. */
 static bool has_doubtful_bytes(const char *url)
 {
     for (; *url; url++)
@@ -160,13 +159,14 @@ enum err_code outbound_url_check(const struct outbound_rules *r, const char *url
                        "https://hooks.example.com/steward.");
     if (curl_url_get(u, CURLUPART_FRAGMENT, &part, 0) == CURLUE_OK)
         return err_set(e, ERR_INVALID, "The URL has a fragment (#…), which is never sent.");
-    /* The ASCII form of the name first, and parsed again: other dots and digits become plain. */
+    /* Names in other letters are for whoever has the locale to read them: refused below. */
     if (curl_url_get(u, CURLUPART_HOST, &host, CURLU_PUNYCODE) || !is_ascii(host) ||
         curl_url_set(u, CURLUPART_HOST, host, 0) || curl_url_get(u, CURLUPART_URL, &part, 0) ||
         curl_url_set(u, CURLUPART_URL, part, CURLU_DISALLOW_USER) ||
         curl_url_get(u, CURLUPART_HOST, &ascii, 0) || curl_url_get(u, CURLUPART_URL, &whole, 0) ||
         !is_ascii(whole))
-        return err_set(e, ERR_INVALID, "The URL has a host or path that is no plain ASCII.");
+        return err_set(e, ERR_INVALID,
+                       "The URL is not plain ASCII; write the host in its ASCII form (xn--…).");
     TRY(check_host(r, ascii, &is_listed, e));
     TRY(check_scheme(r, u, is_listed, e));
     *normal = xstrdup(whole);

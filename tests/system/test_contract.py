@@ -91,9 +91,10 @@ def world(steward):
     run = steward.wait_run(answer["run"]["id"])
     schedule = steward.ok("GET", "/schedules?config=contract")["items"][0]
     token = steward.ok("POST", "/tokens", json={"name": "contract", "scopes": ["read"]})
+    webhook = steward.ok("POST", "/webhooks", json={"url": "https://hooks.example.com/contract", "types": ["test.none"]})
     plan = steward.ok("POST", "/plans", json={"config": "contract"})
     assert steward.ok("GET", f"/plans/{plan['id']}?wait=30")["status"] == "ready"
-    return {"document": document, "run": run["id"], "schedule": schedule["id"], "token": token["id"], "plan": plan["id"]}
+    return {"webhook": webhook["id"], "document": document, "run": run["id"], "schedule": schedule["id"], "token": token["id"], "plan": plan["id"]}
 
 
 def path_values(path, world):
@@ -107,6 +108,8 @@ def test_a_real_answer_of_every_operation(steward, world):
         "createConfig": world["document"], "replaceConfig": world["document"], "validateConfig": world["document"],
         "planConfig": world["document"], "importConfig": {"datasetGroup": "contract"},
         "createRun": {"config": "contract", "kind": "import"}, "savePlan": {"config": "contract"}, "createToken": {"name": "x", "scopes": ["read"]},
+        "createWebhook": {"url": "https://hooks.example.com/contract", "types": ["test.none"]}, "patchWebhook": {"types": ["test.none"]},
+        "replayWebhook": {"since": "2026-11-24T00:00:00Z"},
         "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []}, "patchSchedule": {"paused": True, "reason": "contract"},
         "createSchedule": {"config": "contract", "kind": "observe", "expression": "rate(1 day)"}, "login": {"ticket": "none"},
     }
@@ -120,7 +123,8 @@ def test_a_real_answer_of_every_operation(steward, world):
         check(answer, method, path)
         expected = {"cancelRun": 409, "importConfig": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
                     "createRun": 202, "savePlan": 202, "applyPlan": 409, "runSchedule": 202, "createToken": 201, "createSchedule": 201,
-                    "deleteSchedule": 409, "revokeToken": 204, "createLoginTicket": 201, "login": 401}
+                    "deleteSchedule": 409, "revokeToken": 204, "createLoginTicket": 201, "login": 401,
+                    "createWebhook": 201, "deleteWebhook": 204, "testWebhook": 202, "replayWebhook": 202}
         assert answer.status_code == expected.get(op["operationId"], 200), (target, answer.text[:300])
         done.append(op["operationId"])
     assert len(done) == len(table())
