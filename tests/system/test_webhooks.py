@@ -3,6 +3,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -299,14 +300,15 @@ def test_what_may_not_be_reached_and_what_does_not_answer_look_the_same(tmp_path
     """A name that leads to a forbidden address passes every look at the text; the socket to it is never made."""
     lie = tmp_path / "rebind.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", lie, ROOT / "tests/system/outbound/rebind.c", "-ldl"], check=True)
-    silent, closed = Silent(), Silent("127.0.0.2")
-    closed.close()
+    silent, closed = Silent(), socket.socket()
+    closed.bind(("127.0.0.2", 0))  # bound and not listening: refused
+    closed_port = closed.getsockname()[1]
     with Server(None, "--webhook-allow", "127.0.0.2/32", "--webhook-http", "--delivery-time-scale", "100000", "--delivery-timeout", "600ms",
                 "--observe-every", "0", env={"LD_PRELOAD": str(lie)}) as s:
         refused = s.post("/webhooks", json={"url": f"http://127.0.0.1:{silent.port}/"})
         assert refused.status_code == 422 and refused.json()["errors"][0]["pointer"] == "/url"
         forbidden = [hook(s, f"http://{name}:{silent.port}/", types=["test.none"])["id"] for name in ("hooks.rebind.example.com", "localhost")]
-        dead = hook(s, f"http://127.0.0.2:{closed.port}/", types=["test.none"])["id"]
+        dead = hook(s, f"http://127.0.0.2:{closed_port}/", types=["test.none"])["id"]
         seen = []
         for w in [*forbidden, dead]:
             start = time.monotonic()
@@ -318,3 +320,4 @@ def test_what_may_not_be_reached_and_what_does_not_answer_look_the_same(tmp_path
             wait_until(lambda w=w: s.ok("GET", f"/webhooks/{w}")["failures"] >= 5, 60)
         assert silent.count == 0
     silent.close()
+    closed.close()
