@@ -51,9 +51,9 @@ struct api_options {
     struct api_rates rates;
     int64_t auth_failure_ms;                       /* a 401 is not given before */
     size_t streams_per_token, streams_per_address; /* 0: no limit */
-    const char *const *trusted_proxies; /* addresses; NULL-terminated or NULL: X-Forwarded-For is
-                                           not believed */
-    const char *const *cors_origins;    /* NULL-terminated or NULL: none */
+    const char *const *trusted_proxies;    /* addresses; NULL-terminated or NULL: X-Forwarded-For is
+                                              not believed */
+    const char *const *cors_origins;       /* NULL-terminated or NULL: none */
     const struct outbound_rules *outbound; /* where webhooks may go */
     struct secret_box *secrets;            /* what their secrets are sealed with */
 };

@@ -56,8 +56,8 @@ struct config_write {
         *version; /* the version afterwards; equal to old_version: the document is unchanged */
     const char *document, *effective, *sha256;
     const char *message, *revision, *url, *created_by; /* NULL: none */
-    const char *resources;                             /* [{key, kind, name, desired, is_protected}] */
-    const char *resource_keys;                         /* text array literal of the keys */
+    const char *resources;     /* [{key, kind, name, desired, is_protected}] */
+    const char *resource_keys; /* text array literal of the keys */
 };
 #define CONFIGS_STORE_WRITE_OPS 5
 /* Fence, config, version, resources. Raises ST001 when the config moved or a resource was taken

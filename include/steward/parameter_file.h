@@ -75,7 +75,8 @@ struct file_schedule {
 };
 
 /* A schedule that stands by itself: the members a schedule object of the file may have, with the
- * same rules. *out borrows texts of members. False: problems says why (pointers from the object). */
+ * same rules. *out borrows texts of members. False: problems says why (pointers from the object).
+ */
 bool file_schedule_parse(const json_t *members, struct file_schedule *out,
                          struct findings *problems);
 

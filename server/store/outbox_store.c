@@ -208,7 +208,8 @@ enum err_code outbox_store_claim(struct db_conn *c, const struct outbox_wish *wi
     char limit[24], each[24], lease[24];
     const struct db_op ops[] = {
         { .stmt = &claim_lock },
-        { .stmt = &claim, .params = { limit, wish->kinds, wish->key_ids, wish->owner, each, lease } },
+        { .stmt = &claim,
+          .params = { limit, wish->kinds, wish->key_ids, wish->owner, each, lease } },
         { .stmt = &next_due, .params = { "", wish->kinds, wish->key_ids } },
     };
     PGresult *results[ARRAY_LEN(ops)] = { 0 };

@@ -1,9 +1,11 @@
 /*
- * quota_line.h - the line before a quota of the service, as SQL that the mark and the admission share.
+ * quota_line.h - the line before a quota of the service, as SQL that the mark and the admission
+ * share.
  *
- * A quota counts jobs and versions in progress in the account. Who waits for one stands in line (steps.quota_since); the order
- * is fair across configs: whose config has less in progress goes first, then whose had its last turn longest ago, then who has
- * waited longest. Private to server/store.
+ * A quota counts jobs and versions in progress in the account. Who waits for one stands in line
+ * (steps.quota_since); the order is fair across configs: whose config has less in progress goes
+ * first, then whose had its last turn longest ago, then who has waited longest. Private to
+ * server/store.
  */
 #ifndef STEWARD_STORE_QUOTA_LINE_H
 #define STEWARD_STORE_QUOTA_LINE_H

@@ -196,7 +196,7 @@ size_t webhooks_store_ping(const char *id, const char *event_id, struct db_op *o
 
 void webhooks_store_replay(const struct webhook_replay *r, struct db_op *op)
 {
-    *op = (struct db_op){ .stmt = &replay,
-                          .params = { r->id, r->event, r->delivery, r->since, r->until,
-                                      r->is_all } };
+    *op =
+        (struct db_op){ .stmt = &replay,
+                        .params = { r->id, r->event, r->delivery, r->since, r->until, r->is_all } };
 }
