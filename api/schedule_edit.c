@@ -323,7 +323,7 @@ static bool check_editable(struct call *c, bool is_own_wanted)
 
 static void keep_text(struct call *c, json_t *spec, const char *name, int column)
 {
-    const char *text = rows_text(c->reply, 0, 0, (size_t) column);
+    const char *text = rows_text(c->reply, 0, 0, column);
 
     if (text)
         json_object_set_new(spec, name, json_string(text));
