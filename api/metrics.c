@@ -140,6 +140,12 @@ static void with_counts(struct call *c)
         if (str_eq(rows_text(c->reply, 0, i, 0), "orphan"))
             buf_printf(&out, "steward_orphans_total{owner=\"%s\"} %s\n",
                        rows_text(c->reply, 0, i, 1), rows_text(c->reply, 0, i, 2));
+    for (size_t i = 0; i < rows_count(c->reply, 0); i++)
+        if (str_eq(rows_text(c->reply, 0, i, 0), "halt"))
+            print_gauge(
+                &out, "sends_halted",
+                "1 while nothing is sent, because the database was restored or failed over.",
+                str_eq(rows_text(c->reply, 0, i, 2), "0") ? 0 : 1);
     respond(c, &out);
 }
 

@@ -79,6 +79,7 @@ enum outcome_type {
     OUT_MARK_CANCELLED,
     OUT_MARK_FUSE,      /* the fuse holds it: until_ms */
     OUT_MARK_PAUSED,    /* it buys, and spending is stopped: until_ms (0: until somebody says) */
+    OUT_MARK_HALTED,    /* the database was restored or failed over: nothing is sent: until_ms */
     OUT_MARK_QUOTA,     /* it stands in line for a quota; it is woken when there is room */
     OUT_MARK_UNKNOWN,   /* the commit's own outcome is unknown */
     OUT_PREPARE_FAILED, /* the request could not be built (a reference is missing) */
@@ -97,7 +98,7 @@ struct outcome {
     enum outcome_type type;
     uint32_t command_id;
     enum seen seen;
-    int64_t until_ms; /* OUT_MARK_FUSE, OUT_MARK_PAUSED */
+    int64_t until_ms; /* OUT_MARK_FUSE, OUT_MARK_PAUSED, OUT_MARK_HALTED */
     int64_t mark_ms;  /* OUT_MARKED: when the mark was made */
     int sends;        /* OUT_MARKED */
 };
@@ -125,6 +126,7 @@ enum why {
     WHY_VERIFY,
     WHY_FUSE,
     WHY_PAUSED,
+    WHY_HALTED,
     WHY_QUOTA,
     WHY_UNKNOWN_OUTCOME,
     WHY_CONFLICT,
@@ -160,6 +162,9 @@ struct command {
 
 /* The one decision. db_now_ms: the database's clock. */
 void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c);
+/* What bears the step's generated name was found, and no mark of it is on record: the mark was lost
+ * (a failover, a restore). The intent is as if it were maybe sent. */
+void step_recover(struct step *s);
 /* Name of a violated local invariant, or NULL. */
 const char *step_check(const struct step *s);
 /* When to look again at what is in progress since age_ms: rarely (most_ms) while its end is far

@@ -30,6 +30,7 @@ struct step_row {
     const struct kind *kind;
     enum verb verb;
     int ordinal, claims;
+    bool is_restored;       /* a mark of it may have been lost: look by the generated name too */
     const char *quarantine; /* why nothing more is tried; NULL: all is well */
     int64_t token;
     json_t *request, *tags, *options; /* owned by the row */
@@ -78,7 +79,7 @@ struct mark {
     enum outcome_type result; /* OUT_MARKED, or another OUT_MARK_… */
     int64_t mark_ms, until_ms;
     int sends;
-    char why[200]; /* OUT_MARK_PAUSED: who stopped spending, and why */
+    char why[200]; /* OUT_MARK_PAUSED, OUT_MARK_HALTED: who stopped it, and why */
 };
 struct mark_terms {
     const char *owner;

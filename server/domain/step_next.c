@@ -62,6 +62,15 @@ const char *step_check(const struct step *s)
     return NULL;
 }
 
+void step_recover(struct step *s)
+{
+    if (s->intent != INTENT_NONE && s->intent != INTENT_PLANNED)
+        return;
+    s->intent = INTENT_MAYBE_SENT;
+    s->op = OP_CREATE;
+    s->sends += s->sends == 0;
+}
+
 static void wait_for(struct command *c, enum why why, int64_t wait_ms, int64_t jitter_ms)
 {
     c->type = CMD_WAIT;
@@ -393,6 +402,9 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
         return;
     case OUT_MARK_PAUSED:
         wait_for_resume(o, db_now_ms, c);
+        return;
+    case OUT_MARK_HALTED:
+        wait_for(c, WHY_HALTED, o->until_ms > db_now_ms ? o->until_ms - db_now_ms : 1000, 1000);
         return;
     case OUT_MARK_QUOTA:
         wait_for(c, WHY_QUOTA, IN_LINE_MS, IN_LINE_MS / 10);

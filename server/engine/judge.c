@@ -134,6 +134,7 @@ static const char *const why_slugs[WHY_COUNT] = { [WHY_NONE] = "none",
                                                   [WHY_VERIFY] = "verify",
                                                   [WHY_FUSE] = "fuse",
                                                   [WHY_PAUSED] = "paused",
+                                                  [WHY_HALTED] = "halted",
                                                   [WHY_QUOTA] = "quota",
                                                   [WHY_UNKNOWN_OUTCOME] = "unknown-outcome",
                                                   [WHY_CONFLICT] = "conflict",
@@ -186,6 +187,8 @@ const char *judge_waiting_for(const struct work *w, enum why why)
         return "the training fuse";
     case WHY_PAUSED:
         return "the end of the pause"; /* pause_wake in store/pause.c looks for these words */
+    case WHY_HALTED:
+        return "calls of before the database's failover to be past their time";
     case WHY_UNKNOWN_OUTCOME:
         return "certainty about a call without an answer";
     case WHY_LIST_LAG:

@@ -33,6 +33,12 @@ static void start_call(struct work *w, const char *operation, json_t *request)
     w->call.user = w;
 }
 
+/* Whether something of this attempt may be there already, under the generated name. */
+static bool asks_by_name(const struct step_row *row)
+{
+    return row->step.intent == INTENT_MAYBE_SENT || row->is_restored;
+}
+
 static enum look_result describe(struct work *w, const char *arn)
 {
     str_copy(w->look.arn, sizeof w->look.arn, arn);
@@ -232,7 +238,7 @@ static bool take_unnamed(struct worker *k, struct work *w)
 {
     const struct step *step = &w->row.step;
 
-    if (!w->look.unnamed ||
+    if (!w->look.unnamed || (step->intent != INTENT_MAYBE_SENT && !w->row.baseline) ||
         clock_mono_ms() + k->db_offset_ms < step->last_mark_ms + step->quiescence_ms)
         return false;
     w->look.is_own_name = true;
@@ -243,6 +249,8 @@ static bool take_unnamed(struct worker *k, struct work *w)
               w->row.id, w->look.arn, w->look.n_unnamed);
     return true;
 }
+
+static enum look_result choose_current(struct worker *k, struct work *w, enum seen *seen);
 
 /* After an uncertain CreateSolutionVersion: versions newer than the baseline that are nobody's
  * known, one by one. */
@@ -265,6 +273,8 @@ static enum look_result identify_next(struct worker *k, struct work *w, enum see
     }
     if (take_unnamed(k, w))
         return judged(k, w, seen);
+    if (w->row.step.intent != INTENT_MAYBE_SENT)
+        return choose_current(k, w, seen);
     *seen = SEEN_ABSENT;
     return LOOK_SEEN;
 }
@@ -345,7 +355,7 @@ static enum look_result after_list(struct worker *k, struct work *w, enum seen *
         *seen = SEEN_ABSENT;
         return LOOK_SEEN;
     }
-    if (w->row.step.intent == INTENT_MAYBE_SENT)
+    if (asks_by_name(&w->row))
         return identify_next(k, w, seen);
     return choose_current(k, w, seen);
 }
@@ -437,6 +447,18 @@ static enum look_result look_closer(struct worker *k, struct work *w, enum seen 
     return ask_tags(k, w, seen);
 }
 
+/* Nothing was sent for this attempt: is what others made current? */
+static enum look_result look_for_current(struct work *w, enum seen *seen)
+{
+    if (w->row.kind->is_never_shared) {
+        *seen = SEEN_STALE; /* what others made does not count */
+        return LOOK_SEEN;
+    }
+    if (w->row.kind->id == KIND_DATASET_IMPORT_JOB)
+        return look_folder(w);
+    return list_page(w, seen);
+}
+
 static enum look_result after_describe(struct worker *k, struct work *w, enum seen *seen)
 {
     const struct kind *kind = w->row.kind;
@@ -445,6 +467,10 @@ static enum look_result after_describe(struct worker *k, struct work *w, enum se
     if (w->call.outcome != AWS_DONE) {
         if (w->call.outcome != AWS_REFUSED || w->call.error_class != AWS_ERROR_NOT_FOUND)
             return failed(w);
+        if (w->look.is_own_name && w->row.step.intent != INTENT_MAYBE_SENT) {
+            w->look.is_own_name = false;
+            return look_for_current(w, seen);
+        }
         if (replace_was_made(w))
             return describe(w, w->row.known_arn);
         *seen = w->look.is_alternative && replace_is_blue_green(&w->row) &&
@@ -530,18 +556,12 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
     if ((row->verb == VERB_DELETE || json_object_get(row->options, "leftBehind")) && row->known_arn)
         return describe(w, row->known_arn);
     if (request_has_arn_by_name(row->kind) && row->verb != VERB_RETIRE &&
-        (!row->kind->is_per_run || row->step.intent == INTENT_MAYBE_SENT)) {
+        (!row->kind->is_per_run || asks_by_name(row))) {
         w->look.is_own_name = row->kind->is_per_run;
         request_arn(k, row->kind, w->intent_name, arn, sizeof arn);
         return describe(w, arn);
     }
-    if (row->kind->is_never_shared) {
-        *seen = SEEN_STALE; /* nothing was sent for this attempt: what others made does not count */
-        return LOOK_SEEN;
-    }
-    if (row->kind->id == KIND_DATASET_IMPORT_JOB)
-        return look_folder(w);
-    return list_page(w, seen);
+    return look_for_current(w, seen);
 }
 
 enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen)

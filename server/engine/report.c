@@ -209,7 +209,7 @@ static void report_wait(const struct worker *k, struct work *w, json_t *item)
             json_string(
                 "The training fuse holds this training: too many were started within 24 hours. "
                 "It goes on when the oldest of them is 24 hours old; cancel the run to give up."));
-    else if (c->why == WHY_PAUSED)
+    else if (c->why == WHY_PAUSED || c->why == WHY_HALTED)
         json_object_set_new(item, "reason", json_string(w->trouble.message));
     else if (is_trouble && w->call.outcome != AWS_DONE && w->call.operation) {
         char text[1400];

@@ -106,6 +106,8 @@ struct worker {
     int64_t db_offset_ms;           /* database clock minus clock_mono_ms() */
     int64_t renewed_ms, claimed_ms; /* clock_mono_ms() of the last time */
     _Atomic bool is_woken;          /* set by other threads: claim at once */
+    uint64_t generation;            /* of the connection whose timeline is known */
+    char timeline[64];              /* of the database; "": not known yet */
     int64_t next_due_ms; /* clock_mono_ms() when something of the database is due; -1: unknown */
 };
 
@@ -168,6 +170,14 @@ const char *judge_waiting_for(const struct work *w, enum why why);
 const char *judge_why_slug(enum why why);
 /* Amazon said what is wrong with the input: the same again would fail the same way, and cost. */
 bool judge_failure_is_final(const struct work *w);
+
+/* ---- watch.c ---- */
+/* After a new connection: whether the database is still the one that was known (I31). */
+MUST_USE enum err_code watch_timeline(struct worker *k, struct err *e);
+
+/* ---- pace.c ---- */
+/* How often to look at what is in progress. */
+int64_t pace_interval_ms(const struct worker *k, const struct step_row *row);
 
 /* ---- spending.c ---- */
 /* Whether what is about to be marked costs money that is not spent now: "stop spending" holds it.

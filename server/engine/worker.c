@@ -160,8 +160,11 @@ static bool look_went(struct worker *k, struct work *w, enum look_result result,
     }
     FP("eng.probe_after");
     w->seen = o->seen;
-    if (w->look.is_own_name)
+    if (w->look.is_own_name) {
         w->row.step.is_ours = true;
+        if (w->row.is_restored && o->seen != SEEN_ABSENT)
+            step_recover(&w->row.step); /* its mark was lost with the database's last commits */
+    }
     if (o->seen == SEEN_FAILED && judge_failure_is_final(w))
         w->row.step.max_attempts = w->row.step.attempt;
     if (result == LOOK_SEEN)
@@ -213,25 +216,6 @@ static void proceed(struct worker *k, struct work *w, struct outcome o)
     while (execute(k, w, &o));
 }
 
-/* How often to look: as the one before in the same place lets expect, within the options' bounds.
- */
-static int64_t poll_interval_ms(const struct worker *k, const struct step_row *row)
-{
-    int64_t since = row->step.last_mark_ms ? row->step.last_mark_ms : row->started_ms;
-    bool has_history = row->kind->is_per_run && !k->options->is_simulated; /* another clock */
-    int64_t expected = has_history ? json_int_or(row->known, "took_ms", 0) : 0;
-    int64_t most = row->kind->poll_ms, ms;
-
-    if (k->options->poll_max_ms && most > k->options->poll_max_ms)
-        most = k->options->poll_max_ms;
-    ms = step_poll_ms(since ? db_now_ms(k) - since : 0, expected, most);
-    if (k->options->poll_min_ms) {
-        int64_t tenth = since ? (db_now_ms(k) - since) / 10 : 0;
-        ms = tenth < k->options->poll_min_ms ? k->options->poll_min_ms : tenth < ms ? tenth : ms;
-    }
-    return ms < k->options->poll_min_ms ? k->options->poll_min_ms : ms;
-}
-
 /* ---- the loop's parts ---- */
 
 static void quarantine(struct worker *k, struct work *w)
@@ -250,7 +234,7 @@ static void begin_work(struct worker *k, struct work *w)
     const struct outcome claimed = { .type = OUT_CLAIMED };
 
     w->row.step.quiescence_ms = k->options->quiescence_ms;
-    w->row.step.poll_ms = poll_interval_ms(k, &w->row);
+    w->row.step.poll_ms = pace_interval_ms(k, &w->row);
     w->row.step.is_lagging = str_eq(w->row.waiting_for, judge_waiting_for(w, WHY_LIST_LAG));
     if (w->row.quarantine)
         quarantine(k, w);
@@ -280,6 +264,10 @@ static enum err_code claim_steps(struct worker *k, struct err *e)
     int64_t now = clock_mono_ms();
     enum err_code rc = step_store_claim(k->db, k->owner, &wish, &claim, e);
 
+    /* Connected anew meanwhile: whether to the same history is looked at first; the leases lapse.
+     */
+    if (!rc && db_conn_generation(k->db) != k->generation)
+        claim.count = 0;
     if (rc || claim.count == 0) {
         arena_done(&batch->arena);
         free(batch);
@@ -381,7 +369,7 @@ static void mark_all(struct worker *k)
                              .until_ms = marks[i].until_ms,
                              .sends = marks[i].sends };
 
-        if (o.type == OUT_MARK_PAUSED)
+        if (o.type == OUT_MARK_PAUSED || o.type == OUT_MARK_HALTED)
             (void) err_set(&works[i]->trouble, ERR_CONFLICT, "%s", marks[i].why);
         if (o.type == OUT_MARKED) {
             struct step *s = &works[i]->row.step;
@@ -537,6 +525,7 @@ static enum err_code turn(struct worker *k, struct err *e)
     struct aws_call *call;
 
     TRY(engine_connect(k->engine, "steward worker", &k->db, e));
+    TRY(watch_timeline(k, e));
     if (!engine_is_stopping(k->engine))
         TRY(top_up(k, e));
     if (!k->to_mark && !is_flush_due(k))

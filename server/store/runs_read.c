@@ -81,7 +81,8 @@ static const struct db_stmt open_counts = {
     " GROUP BY 2 UNION ALL SELECT 'step', state::text, count(*) FROM steps"
     " WHERE state IN ('ready', 'waiting') GROUP BY 2"
     " UNION ALL SELECT 'orphan', w.owner, (SELECT count(*) FROM orphans o WHERE o.owner = w.owner)"
-    " FROM unnest(ARRAY['nobody', 'us', 'other']) AS w(owner)",
+    " FROM unnest(ARRAY['nobody', 'us', 'other']) AS w(owner)"
+    " UNION ALL SELECT 'halt', '', count(*) FROM server_identity WHERE halted_until > clock_timestamp()",
     0
 };
 /* clang-format on */

@@ -12,6 +12,7 @@
 
 #include "quota_line.h"
 #include "row.h"
+#include "shapes.h"
 #include "steward/json.h"
 #include "steward/str.h"
 
@@ -35,7 +36,7 @@ static const struct db_stmt claim_due = {
     "last_mark_ms,"
     "  (extract(epoch FROM c.ambiguous_at) * 1000)::bigint AS ambiguous_ms, c.baseline, "
     "c.failures, c.arn, c.waiting_for,"
-    "  c.details, (extract(epoch FROM c.started_at) * 1000)::bigint AS started_ms,"
+    "  c.details, c.is_restored, (extract(epoch FROM c.started_at) * 1000)::bigint AS started_ms,"
     "  (r.cancel_requested_at IS NOT NULL) AS is_cancelled,"
     "  (SELECT json_object_agg(f.key, coalesce("
     "    (SELECT p.arn FROM steps p WHERE p.run_id = c.run_id AND p.resource_key = f.value AND "
@@ -121,7 +122,7 @@ static const struct db_stmt mark = {
     "  is_fused boolean, quota int, buys boolean), runs r"
     " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', 'waiting')"
     " AND r.id = s.run_id AND r.cancel_requested_at IS NULL AND (u.quota = 0 OR s.quota_since IS NULL)"
-    " AND NOT (u.buys AND server_is_paused())"
+    " AND NOT (u.buys AND server_is_paused()) AND (u.op = 'stop' OR (SELECT server_may_send()))"
     " AND (NOT u.is_fused OR ((" FUSE_SPENT(OF_SOLUTION) " < $4::int OR " FUSE_SPENT(OF_SOLUTION) " < " FUSE_OF_SOLUTION ")"
     "  AND " FUSE_SPENT("") " + (SELECT count(*) FROM json_to_recordset($1::json) AS b(id text, is_fused boolean)"
     "   WHERE b.is_fused AND b.id < u.id) < $5::int))"
@@ -139,8 +140,11 @@ static const struct db_stmt mark_why_not = {
     " ELSE " FUSE_FREES("") " END) * 1000)::bigint, (u.buys AND server_is_paused()),"
     " (SELECT (extract(epoch FROM until_at) * 1000)::bigint FROM server_pause),"
     " (SELECT 'Spending is stopped' || coalesce(': ' || reason, '') || '.' FROM server_pause),"
-    " (u.quota > 0 AND s.quota_since IS NOT NULL)"
-    " FROM json_to_recordset($1::json) AS u(id text, token bigint, quota int, buys boolean) JOIN steps s ON s.id = u.id"
+    " (u.quota > 0 AND s.quota_since IS NOT NULL), (u.op <> 'stop' AND NOT (SELECT server_may_send())),"
+    " (SELECT (extract(epoch FROM halted_until) * 1000)::bigint FROM server_identity),"
+    " (SELECT 'The database was restored or failed over at ' || " SQL_AT("halted_at")
+    " || ', and may have lost what was sent before: nothing is sent until ' || " SQL_AT("halted_until") " || '.' FROM server_identity)"
+    " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, quota int, buys boolean) JOIN steps s ON s.id = u.id"
     " JOIN runs r ON r.id = s.run_id",
     3
 };
@@ -249,6 +253,7 @@ static bool read_row(struct row r, struct arena *arena, struct step_row *out)
     out->ordinal = (int) row_int(r, "ordinal");
     out->token = row_int(r, "lease_token");
     out->claims = (int) row_int(r, "claims");
+    out->is_restored = row_bool(r, "is_restored");
     out->request = row_json(r, "request");
     out->tags = row_json(r, "tags");
     out->options = row_json(r, "options");
@@ -348,6 +353,10 @@ static void read_marked(PGresult *marked, PGresult *why_not, struct mark *marks,
             m->result = OUT_MARK_PAUSED;
             m->until_ms = strtoll(PQgetvalue(why_not, i, 5), NULL, 10);
             (void) str_copy(m->why, sizeof m->why, PQgetvalue(why_not, i, 6));
+        } else if (PQgetvalue(why_not, i, 8)[0] == 't') {
+            m->result = OUT_MARK_HALTED;
+            m->until_ms = strtoll(PQgetvalue(why_not, i, 9), NULL, 10);
+            (void) str_copy(m->why, sizeof m->why, PQgetvalue(why_not, i, 10));
         } else if (PQgetvalue(why_not, i, 7)[0] == 't') {
             m->result = OUT_MARK_QUOTA;
         } else {

@@ -62,6 +62,43 @@ static void test_a_pause_is_waited_for(void **state)
     assert_int_equal(c.wait_ms, 5000);
 }
 
+/* The database was restored: nothing is sent until no call of before can land any more. */
+static void test_a_restore_is_waited_for(void **state)
+{
+    struct step s = base();
+    struct outcome o = { .type = OUT_MARK_HALTED, .command_id = 0, .until_ms = NOW + 7000 };
+    struct command c;
+
+    (void) state;
+    step_next(&s, &o, NOW, &c);
+    assert_int_equal(c.type, CMD_WAIT);
+    assert_int_equal(c.why, WHY_HALTED);
+    assert_int_equal(c.wait_ms, 7000);
+    assert_false(c.is_refund);
+    o.until_ms = 0; /* nobody has noticed yet: soon */
+    step_next(&s, &o, NOW, &c);
+    assert_int_equal(c.wait_ms, 1000);
+}
+
+/* What bears our generated name and has no mark on record was sent in a history that is lost. */
+static void test_a_lost_mark_is_recovered(void **state)
+{
+    struct step s = base(), saved = base();
+
+    (void) state;
+    step_recover(&s);
+    assert_int_equal(s.intent, INTENT_MAYBE_SENT);
+    assert_int_equal(s.op, OP_CREATE);
+    assert_int_equal(s.sends, 1);
+    assert_null(step_check(&s));
+    saved.intent = INTENT_SAVED;
+    saved.op = OP_UPDATE;
+    saved.sends = 2;
+    step_recover(&saved);
+    assert_int_equal(saved.intent, INTENT_SAVED);
+    assert_int_equal(saved.sends, 2);
+}
+
 static void test_looks_before_it_acts(void **state)
 {
     struct step s = base();
@@ -316,6 +353,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_looks_before_it_acts),
         cmocka_unit_test(test_a_pause_is_waited_for),
+        cmocka_unit_test(test_a_restore_is_waited_for),
+        cmocka_unit_test(test_a_lost_mark_is_recovered),
         cmocka_unit_test(test_quiescence),
         cmocka_unit_test(test_ambiguous_update_is_verified),
         cmocka_unit_test(test_answers_to_a_send),
