@@ -140,7 +140,7 @@ static const struct db_stmt mark_why_not = {
     " ELSE " FUSE_FREES("") " END) * 1000)::bigint, (u.buys AND server_is_paused()),"
     " (SELECT (extract(epoch FROM until_at) * 1000)::bigint FROM server_pause),"
     " (SELECT 'Spending is stopped' || coalesce(': ' || reason, '') || '.' FROM server_pause),"
-    " (u.quota > 0 AND s.quota_since IS NOT NULL), (u.op <> 'stop' AND NOT (SELECT server_may_send())),"
+    " (u.quota > 0 AND s.quota_since IS NOT NULL), (u.op <> 'stop' AND (SELECT server_may_send()) IS NOT TRUE),"
     " (SELECT (extract(epoch FROM halted_until) * 1000)::bigint FROM server_identity),"
     " (SELECT 'The database was restored or failed over at ' || " SQL_AT("halted_at")
     " || ', and may have lost what was sent before: nothing is sent until ' || " SQL_AT("halted_until") " || '.' FROM server_identity)"

@@ -15,6 +15,7 @@
 #include "steward/run_store.h"
 #include "steward/step_store.h"
 #include "steward/str.h"
+#include "steward/timeline_store.h"
 
 static struct db_conn *db;
 
@@ -56,6 +57,7 @@ static void run_sql(const char *text)
 static int setup(void **state)
 {
     const char *url = getenv("STEWARD_TEST_DATABASE_URL");
+    struct timeline here;
     struct err e;
     int applied;
 
@@ -68,6 +70,9 @@ static int setup(void **state)
     ok(db_migrate(db, &applied, &e), &e);
     assert_true(applied >= 1);
     run_sql("INSERT INTO configs (name, version) VALUES ('shop', 1)");
+    run_sql("INSERT INTO server_identity (deployment_id) VALUES ('steps-test')");
+    ok(timeline_store_check(db, 1000, &here, &e), &e);
+    assert_false(here.is_new);
     return 0;
 }
 
@@ -277,6 +282,52 @@ static void test_cancel_wins_over_mark(void **state)
     assert_int_equal(mark.result, OUT_MARK_CANCELLED);
     assert_int_equal(write_down("me", &c.rows[0], "cancelled", NULL), 0);
     assert_sql("SELECT state FROM runs ORDER BY id DESC LIMIT 1", "cancelled");
+    done(&c, &arena);
+}
+
+/* Another history than the one on record: whoever holds a lease of before marks nothing, the halt
+ * is put on record once, and every open step is to be looked at again. */
+static void test_a_restore_stops_marks(void **state)
+{
+    struct arena arena = { 0 };
+    char id[ID_BYTES];
+    struct claim c;
+    struct mark mark;
+    struct mark_terms terms = {
+        .owner = "me", .lease_ms = 30000, .fuse_per_solution = 4, .fuse_per_account = 20
+    };
+    struct timeline t;
+    struct err e;
+
+    (void) state;
+    create_run(id, 1, KIND_CAMPAIGN, "restored");
+    admit();
+    c = claim("me", &arena, 1);
+    mark = (struct mark){
+        .row = &c.rows[0], .op = OP_CREATE, .intent_name = "x", .request = c.rows[0].request
+    };
+    run_sql("UPDATE server_identity SET timeline = '7/1/2'");
+    ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
+    assert_int_equal(mark.result, OUT_MARK_HALTED); /* before anybody has noticed, too */
+    ok(timeline_store_check(db, 60000, &t, &e), &e);
+    assert_true(t.is_new);
+    ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
+    assert_int_equal(mark.result, OUT_MARK_LOST); /* leases of the other history are void */
+    assert_sql("SELECT is_restored AND lease_owner IS NULL AND wake_at > clock_timestamp() + "
+               "interval '50 s' FROM steps WHERE name = 'restored0'",
+               "t");
+    ok(timeline_store_check(db, 60000, &t, &e), &e);
+    assert_false(t.is_new);
+    done(&c, &arena);
+    run_sql("UPDATE server_identity SET halted_until = clock_timestamp()");
+    run_sql("UPDATE steps SET wake_at = clock_timestamp() WHERE name = 'restored0'");
+    c = claim("me", &arena, 1);
+    assert_true(c.rows[0].is_restored);
+    mark.row = &c.rows[0];
+    mark.request = c.rows[0].request;
+    ok(step_store_mark(db, &terms, &mark, 1, &e), &e);
+    assert_int_equal(mark.result, OUT_MARKED);
+    assert_int_equal(write_down("me", &c.rows[0], "succeeded", "arn:restored"), 0);
     done(&c, &arena);
 }
 
@@ -565,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_chain_to_the_end),
         cmocka_unit_test(test_lost_lease_is_fenced),
         cmocka_unit_test(test_cancel_wins_over_mark),
+        cmocka_unit_test(test_a_restore_stops_marks),
         cmocka_unit_test(test_fuse),
         cmocka_unit_test(test_a_long_queue_hides_nobody),
         cmocka_unit_test(test_quota_is_shared_fairly),
