@@ -9,7 +9,7 @@
 #include "steward/mem.h"
 
 #define TEST_ONE_IN    10
-#define TEST_ALL_BELOW 100 /* users */
+#define TEST_ALL_BELOW 2000 /* users */
 #define TESTED_MAX     2000
 #define HELD_ONE_IN    10
 #define DEPTH          25

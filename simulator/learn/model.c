@@ -16,13 +16,17 @@
 #define USERS_PER_ITEM  400
 #define RECENCY         0.9F  /* weight of the next older item of a history */
 #define POPULARITY_PART 0.05F /* keeps every item in the race */
-#define TREND_SHARE     10    /* the newest tenth of the time is "now" */
+#define OWN_PART        0.3F /* of what the user met already: some come back to it, some never do */
+#define DOUBT           1.0  /* few meetings prove little */
+#define TIMES_MAX       100  /* more visits of one user to one item say no more */
+#define TREND_SHARE     10   /* the newest tenth of the time is "now" */
 
 /* Which rows count, item by item: user lists in one array. */
 struct index {
     size_t *starts;
-    uint32_t *users;
+    uint32_t *visits; /* places in the histories, item by item */
     uint32_t *counts; /* distinct users per item */
+    double *lengths;  /* of the items' vectors of times */
 };
 
 static bool is_used(const struct model_options *o, const struct interaction *row)
@@ -61,9 +65,9 @@ static void fill_popularity(struct model *m, const struct interactions *x,
     }
 }
 
-/* Newest first, each item once. */
+/* Newest first, each item once; times: how often it was met, up to TIMES_MAX. */
 static void fill_history(struct model *m, const struct interactions *x,
-                         const struct model_options *o)
+                         const struct model_options *o, uint8_t *times)
 {
     for (size_t u = 0; u < m->users.count; u++) {
         uint32_t *history = m->history + u * MODEL_HISTORY;
@@ -71,42 +75,51 @@ static void fill_history(struct model *m, const struct interactions *x,
 
         for (size_t i = x->starts[u + 1]; i > x->starts[u] && n < MODEL_HISTORY; i--) {
             const struct interaction *row = &x->rows[i - 1];
-            bool is_new = is_used(o, row);
+            size_t k = 0;
 
-            for (size_t k = 0; is_new && k < n; k++)
-                is_new = history[k] != row->item;
-            if (is_new)
+            if (!is_used(o, row))
+                continue;
+            while (k < n && history[k] != row->item)
+                k++;
+            if (k == n)
                 history[n++] = row->item;
+            if (times[u * MODEL_HISTORY + k] < TIMES_MAX)
+                times[u * MODEL_HISTORY + k]++;
         }
     }
 }
 
-static struct index index_build(const struct model *m)
+static struct index index_build(const struct model *m, const uint8_t *times)
 {
     size_t items = m->items.count, n = m->users.count * MODEL_HISTORY;
     struct index x = { .starts = xcalloc(items + 1, sizeof *x.starts),
-                       .counts = xcalloc(items, sizeof *x.counts) };
+                       .counts = xcalloc(items, sizeof *x.counts),
+                       .lengths = xcalloc(items, sizeof *x.lengths) };
     AUTO_FREE size_t *fill = NULL;
 
-    for (size_t i = 0; i < n; i++)
-        if (m->history[i] != NO_NAME)
-            x.counts[m->history[i]]++;
+    for (size_t i = 0; i < n; i++) {
+        if (m->history[i] == NO_NAME)
+            continue;
+        x.counts[m->history[i]]++;
+        x.lengths[m->history[i]] += (double) times[i] * times[i];
+    }
     for (size_t i = 0; i < items; i++)
         x.starts[i + 1] = x.starts[i] + x.counts[i];
-    x.users = xmalloc((x.starts[items] + 1) * sizeof *x.users);
+    x.visits = xmalloc((x.starts[items] + 1) * sizeof *x.visits);
     fill = xmalloc((items + 1) * sizeof *fill);
     memcpy(fill, x.starts, (items + 1) * sizeof *fill);
     for (size_t i = 0; i < n; i++)
         if (m->history[i] != NO_NAME)
-            x.users[fill[m->history[i]]++] = (uint32_t) (i / MODEL_HISTORY);
+            x.visits[fill[m->history[i]]++] = (uint32_t) i;
     return x;
 }
 
 static void index_done(struct index *x)
 {
     free(x->starts);
-    free(x->users);
+    free(x->visits);
     free(x->counts);
+    free(x->lengths);
 }
 
 /* Inserts into a row of neighbours, best first; ties by number. */
@@ -125,6 +138,7 @@ static void keep_best(struct neighbour *row, uint32_t item, float similarity)
 
 /* How often each other item was met; only those met are looked at afterwards. */
 struct meeting {
+    const uint8_t *of; /* the histories: how often */
     uint32_t *times, *met;
     size_t n_met;
 };
@@ -137,17 +151,19 @@ static void fill_neighbours_of(struct model *m, const struct index *x, uint32_t 
 
     with->n_met = 0;
     for (size_t i = 0; i < n; i += step) {
-        const uint32_t *history =
-            m->history + (size_t) x->users[x->starts[item] + i] * MODEL_HISTORY;
+        size_t visit = x->visits[x->starts[item] + i], first = visit - visit % MODEL_HISTORY;
+        const uint32_t *history = m->history + first;
 
-        for (size_t k = 0; k < MODEL_HISTORY && history[k] != NO_NAME; k++)
-            if (with->times[history[k]]++ == 0)
+        for (size_t k = 0; k < MODEL_HISTORY && history[k] != NO_NAME; k++) {
+            if (with->times[history[k]] == 0)
                 with->met[with->n_met++] = history[k];
+            with->times[history[k]] += (uint32_t) with->of[visit] * with->of[first + k];
+        }
     }
     for (size_t i = 0; i < with->n_met; i++) {
         uint32_t other = with->met[i];
-        double cosine =
-            (double) with->times[other] * (double) step / sqrt((double) n * x->counts[other]);
+        double cosine = (double) with->times[other] * (double) step /
+                        (sqrt(x->lengths[item] * x->lengths[other]) + DOUBT);
 
         if (other != item)
             keep_best(row, other, (float) (cosine > 1 ? 1 : cosine));
@@ -177,16 +193,19 @@ void model_train(struct model *m, const struct interactions *x, const struct mod
 {
     struct meeting with;
     struct index index;
+    AUTO_FREE uint8_t *times = NULL;
 
     *m = (struct model){ 0 };
     copy_names(&m->users, &x->users);
     copy_names(&m->items, &x->items);
     allocate(m);
     fill_popularity(m, x, options);
-    fill_history(m, x, options);
+    times = xcalloc(m->users.count * MODEL_HISTORY + 1, sizeof *times);
+    fill_history(m, x, options, times);
     with.times = xcalloc(m->items.count, sizeof *with.times);
     with.met = xcalloc(m->items.count, sizeof *with.met);
-    index = index_build(m);
+    index = index_build(m, times);
+    with.of = times;
     for (uint32_t i = 0; i < m->items.count; i++)
         fill_neighbours_of(m, &index, i, &with);
     index_done(&index);
@@ -226,7 +245,7 @@ static void add_tastes(const struct model *m, const uint32_t *history, float *sc
     float weight = 1;
 
     for (size_t i = 0; i < MODEL_HISTORY && history[i] != NO_NAME; i++) {
-        scores[history[i]] += weight * 0.5F;
+        scores[history[i]] += weight * OWN_PART;
         add_neighbours(m, history[i], weight, scores);
         weight *= RECENCY;
     }
@@ -245,6 +264,8 @@ void model_score(const struct model *m, const struct model_question *q, float *s
     case MODEL_RELATED:
         if (q->item != NO_NAME)
             add_neighbours(m, q->item, 1, scores);
+        for (size_t i = 0; i < m->items.count; i++)
+            scores[i] *= sqrtf(sqrtf(m->popularity[i]));
         add_share(m, scores);
         if (q->item != NO_NAME)
             scores[q->item] = 0; /* an item is not similar to itself */

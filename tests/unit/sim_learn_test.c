@@ -106,6 +106,45 @@ static void test_tastes_are_learned(void **state)
     interactions_done(&x);
 }
 
+/* A click astray is not a taste. Neighbours once counted users only: where each circle strayed once
+   to the other's favourite, that favourite was the nearest neighbour of all, and users were
+   recommended what they did not like. */
+static void test_often_says_more_than_once(void **state)
+{
+    struct interactions x = { 0 };
+    struct model m;
+    struct scored best[2];
+    float scores[4];
+
+    (void) state;
+    for (int u = 0; u < 40; u++) {
+        const char *const own[] = { u % 2 ? "odd-1" : "even-1", u % 2 ? "odd-2" : "even-2" };
+        char user[16];
+
+        (void) snprintf(user, sizeof user, "u%d", u);
+        for (int n = 0; n < 9; n++)
+            for (int k = 0; k < 2; k++)
+                add(&x, user, own[k], n * 10 + k);
+        add(&x, user, u % 2 ? "even-1" : "odd-1", 50);
+    }
+    interactions_finish(&x);
+    model_train(&m, &x, NULL);
+    model_score(
+        &m,
+        &(struct model_question){ MODEL_RELATED, NO_NAME, names_find(&m.items, "even-1"), NULL },
+        scores);
+    assert_int_equal(model_top(scores, m.items.count, best, 2), 2);
+    assert_string_equal(m.items.texts[best[0].item], "even-2");
+    model_score(
+        &m, &(struct model_question){ MODEL_PERSONAL, names_find(&m.users, "u1"), NO_NAME, NULL },
+        scores);
+    assert_int_equal(model_top(scores, m.items.count, best, 2), 2);
+    assert_memory_equal(m.items.texts[best[0].item], "odd", 3);
+    assert_memory_equal(m.items.texts[best[1].item], "odd", 3);
+    model_done(&m);
+    interactions_done(&x);
+}
+
 static void test_top_agrees_with_sorting(void **state)
 {
     float scores[500];
@@ -213,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_interactions_are_sorted_and_unrepeated),
         cmocka_unit_test(test_tastes_are_learned),
+        cmocka_unit_test(test_often_says_more_than_once),
         cmocka_unit_test(test_top_agrees_with_sorting),
         cmocka_unit_test(test_measures_of_a_ranking),
         cmocka_unit_test(test_metrics_repeat_and_rank_recipes),
