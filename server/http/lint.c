@@ -179,6 +179,18 @@ static const char *lint_framing(const char *te, const char *cl, bool is_http_1_1
     return NULL;
 }
 
+bool http_lint_knows_method(const char *method)
+{
+    static const char *const known[] = {
+        "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcmp(method, known[i]) == 0)
+            return true;
+    return false;
+}
+
 const char *http_lint(const struct http_lint_request *rq)
 {
     const char *found[ARRAY_LEN(once)] = { NULL };

@@ -4,6 +4,7 @@
 #ifndef STEWARD_HTTP_LINT_H
 #define STEWARD_HTTP_LINT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "steward/http.h"
@@ -19,5 +20,9 @@ struct http_lint_request {
 /* NULL when the request is beyond doubt, else a sentence that says what is wrong with it (static
  * memory). */
 const char *http_lint(const struct http_lint_request *rq);
+
+/* One of the methods this server has routes for. What follows a request with any other is not read:
+ * its framing is somebody else's. */
+bool http_lint_knows_method(const char *method);
 
 #endif

@@ -251,6 +251,8 @@ static bool refuse_doubtful(struct http_request *rq, const struct collect *seen)
         refuse(rq, 421, "misdirected-request",
                "The Host header names a host this server does not answer for; add it to the "
                "allowed hosts.");
+    else if (!http_lint_knows_method(rq->method)) /* 405 is the router's to say; nothing follows */
+        http_set_header(rq, "Connection", "close");
     return rq->is_answered;
 }
 
