@@ -84,6 +84,23 @@ void answer_etag(const char *text, size_t n, const char *tag, char out[96])
     (void) snprintf(out, 96, "\"%.60s%s%s\"", tag ? tag : "", tag ? "-" : "", hex);
 }
 
+bool check_if_match(struct call *c, size_t op, int column, const char *what)
+{
+    const char *wanted = http_header(c->rq, "If-Match");
+    char etag[96];
+
+    if (!wanted)
+        return true;
+    answer_etag(rows_text(c->reply, op, 0, column), rows_length(c->reply, op, 0, column), NULL,
+                etag);
+    c->fence_sha256 = arena_strndup(c->arena, etag + 1, strlen(etag) - 2);
+    if (etag_matches(wanted, etag))
+        return true;
+    http_set_header(c->rq, "ETag", etag);
+    answer_problemf(c, 412, "precondition-failed", "The %s is not as If-Match says.", what);
+    return false;
+}
+
 bool etag_matches(const char *header, const char *etag)
 {
     size_t n = strlen(etag);

@@ -40,9 +40,13 @@ struct call;
 typedef void (*phase_fn)(struct call *c);
 
 enum route_flag {
-    ROUTE_UNMETERED = 1, /* waits on purpose: not counted in flight */
-    ROUTE_DATALESS = 2,  /* answers without a database */
-    ROUTE_STARTS_RUN = 4 /* counts against the rate of starting runs */
+    ROUTE_UNMETERED = 1,  /* waits on purpose: not counted in flight */
+    ROUTE_DATALESS = 2,   /* answers without a database */
+    ROUTE_STARTS_RUN = 4, /* counts against the rate of starting runs */
+    /* what it can answer with besides JSON */
+    ROUTE_TEXT = 8,    /* text/plain, text/markdown */
+    ROUTE_STREAM = 16, /* text/event-stream */
+    ROUTE_SCHEMA = 32  /* application/schema+json, which is JSON too */
 };
 
 struct api_route {
@@ -81,6 +85,8 @@ struct call {
     bool is_dry_run;
     bool is_prune;               /* ?prune=true: delete what left the file */
     const char *idempotency_key; /* NULL: none */
+    const char *fence_sha256;    /* the ETag that a write was asked to find; NULL: any */
+    phase_fn found_next;         /* of schedule_find() */
     char body_sha256[HEX_SHA256];
     const struct db_reply *reply; /* of the phase before; valid in this phase only */
     phase_fn next;
@@ -156,6 +162,9 @@ void answer_resource(struct call *c, const char *text, size_t n, const char *tag
 void answer_etag(const char *text, size_t n, const char *tag, char out[96]);
 /* True when one of the entity tags of the header equals etag. */
 bool etag_matches(const char *header, const char *etag);
+/* Of the one resource whose JSON is in the reply: 412 and false when If-Match names another state.
+   When there is an If-Match, c->fence_sha256 becomes what the write has to find unchanged. */
+bool check_if_match(struct call *c, size_t op, int column, const char *what);
 /* Rows (key, json, …) of op 0 as {"items", "next"}; more than limit rows were asked for, so one too
  * many says there is more. */
 void answer_page(struct call *c, int64_t limit);
@@ -207,6 +216,8 @@ bool query_integer(struct call *c, const char *name, const int64_t range[2], int
 /* Parses the JSON object of the body into c->body; answers 400 (broken), 415 or 422 (no object) and
  * returns false. */
 bool body_parse(struct call *c);
+/* The same for a JSON list. */
+bool body_parse_list(struct call *c);
 /* One row per member the body may have. */
 struct body_member {
     const char *name;
@@ -277,6 +288,11 @@ void metrics_count(struct metrics *m, const struct api_route *route, int status,
 /* Answers 404 for what can not be a config's name, before any statement is made of it. */
 bool config_name_check(struct call *c);
 
+/* ---- schedules.c ---- */
+/* Makes the id of what the path names, an id or the name of one live schedule, and goes on with
+ * next; answers 404, or 409 when several have the name. */
+void schedule_find(struct call *c, phase_fn next);
+
 /* ---- pause.c ---- */
 /* op: the reply of pause_store_read(). Answers 423 with the reason and returns true while spending
  * is stopped. */
@@ -315,6 +331,9 @@ void api_pause_get(struct call *c);
 void api_pause_post(struct call *c);
 void api_resume_post(struct call *c);
 void api_config_patch(struct call *c);
+void api_campaign_patch(struct call *c);
+void api_recommender_patch(struct call *c);
+void api_config_schedule_get(struct call *c);
 void api_config_rollback(struct call *c);
 void api_plan_post(struct call *c);
 void api_plan_get(struct call *c);
@@ -324,6 +343,10 @@ void api_orphans(struct call *c);
 void api_overview(struct call *c);
 void api_events(struct call *c);
 void api_recipes(struct call *c);
+void api_quotas(struct call *c);
+void api_event_types(struct call *c);
+void api_event_type_get(struct call *c);
+void api_schemas(struct call *c);
 void api_schema_parameter_file(struct call *c);
 void api_webhooks_list(struct call *c);
 void api_webhook_get(struct call *c);

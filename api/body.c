@@ -6,17 +6,13 @@
 
 #include "api_private.h"
 
-bool body_parse(struct call *c)
+static bool parse(struct call *c)
 {
     struct json_place place;
     struct err e;
     size_t n;
     const char *text = http_body(c->rq, &n);
 
-    if (n == 0 && c->route->body == BODY_OPTIONAL) {
-        c->body = json_object();
-        return true;
-    }
     if (json_parse(text, n, &c->body, &place, &e)) {
         AUTO_JSON json_t *errors =
             json_pack("[{s:s, s:s, s:s, s:i, s:i}]", "pointer", "", "code", "syntax", "detail",
@@ -27,9 +23,33 @@ bool body_parse(struct call *c)
                          .status = 400, .code = "syntax", .detail = e.message, .errors = errors });
         return false;
     }
+    return true;
+}
+
+bool body_parse(struct call *c)
+{
+    size_t n;
+
+    (void) http_body(c->rq, &n);
+    if (n == 0 && c->route->body == BODY_OPTIONAL) {
+        c->body = json_object();
+        return true;
+    }
+    if (!parse(c))
+        return false;
     if (json_is_object(c->body))
         return true;
     answer_field(c, "", "wrong-type", "The body is a JSON object.");
+    return false;
+}
+
+bool body_parse_list(struct call *c)
+{
+    if (!parse(c))
+        return false;
+    if (json_is_array(c->body))
+        return true;
+    answer_field(c, "", "wrong-type", "The body is a JSON list.");
     return false;
 }
 

@@ -1,9 +1,10 @@
 /*
- * catalogue.c - what does not live in the database: recipes and the schema of the parameter file.
+ * catalogue.c - what does not live in the database: recipes, the types of events, and schemas.
  */
 #include <string.h>
 
 #include "api_private.h"
+#include "steward/event_types.h"
 #include "steward/recipes.h"
 
 static json_t *recipe_json(const struct recipe *r)
@@ -46,4 +47,48 @@ void api_schema_parameter_file(struct call *c)
     AUTO_JSON json_t *schema = parameter_file_schema();
 
     answer_value(c, schema);
+}
+
+static json_t *event_type_json(const struct event_type *t)
+{
+    return json_pack("{s:s, s:s, s:o}", "type", t->name, "summary", t->summary, "schema",
+                     event_type_schema(t));
+}
+
+void api_event_types(struct call *c)
+{
+    AUTO_JSON json_t *items = json_array();
+    AUTO_JSON json_t *answer = NULL;
+
+    for (size_t i = 0; i < n_event_types; i++)
+        json_array_append_new(items, event_type_json(&event_types[i]));
+    answer = json_pack("{s:O, s:n}", "items", items, "next");
+    answer_value(c, answer);
+}
+
+/* The schema alone, at the address that it names as its own. */
+void api_event_type_get(struct call *c)
+{
+    const struct event_type *t = event_type_find(c->match.params[0]);
+    AUTO_JSON json_t *schema = t ? event_type_schema(t) : NULL;
+
+    if (!t)
+        answer_not_found(c, "event type", c->match.params[0]);
+    else
+        answer_value(c, schema);
+}
+
+void api_schemas(struct call *c)
+{
+    AUTO_JSON json_t *items = json_array();
+    AUTO_JSON json_t *answer = NULL;
+
+    json_array_append_new(items, json_pack("{s:s, s:s}", "href", "/schemas/parameter-file.json",
+                                           "title", "The parameter file"));
+    for (size_t i = 0; i < n_event_types; i++)
+        json_array_append_new(items, json_pack("{s:o, s:s}", "href",
+                                               json_sprintf("/event-types/%s", event_types[i].name),
+                                               "title", event_types[i].summary));
+    answer = json_pack("{s:O, s:n}", "items", items, "next");
+    answer_value(c, answer);
 }

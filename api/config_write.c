@@ -39,12 +39,17 @@ struct config_change *config_change_new(struct call *c)
 {
     struct config_change *w = arena_alloc(c->arena, sizeof *w);
 
+    config_change_init(c, w);
+    return w;
+}
+
+void config_change_init(struct call *c, struct config_change *w)
+{
     c->state = w;
     c->state_done = state_done;
     w->message = http_query(c->rq, "message");
     w->revision = http_query(c->rq, "revision");
     w->url = http_query(c->rq, "url");
-    return w;
 }
 
 /* What is no JSON has no document. */
@@ -92,7 +97,7 @@ static bool check_preconditions(struct call *c)
     const char *version = rows_text(c->reply, READ_CURRENT, 0, 0);
     const char *tag = version ? arena_printf(c->arena, "\"v%s-", version) : NULL;
 
-    if (if_none && version) {
+    if (if_none && version && (strchr(if_none, '*') || strstr(if_none, tag))) {
         answer_problemf(c, 412, "exists", "The config exists, at version %s.", version);
         return false;
     }

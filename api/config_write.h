@@ -33,6 +33,8 @@ struct config_change {
 
 /* In the call's state; freed with it. */
 struct config_change *config_change_new(struct call *c);
+/* The same for one that is the first member of a larger state, all zero. */
+void config_change_init(struct call *c, struct config_change *w);
 /* Empties file, plan and warnings before they are made again. */
 void config_change_reset(struct config_change *w);
 /* Fills file from the body; answers 400 or 422 and returns false when it is not good. */

@@ -196,6 +196,65 @@ static bool check_body_type(struct call *c)
     return false;
 }
 
+/* Whether range, of n bytes such as "text/" + "*;q=0.5", takes the type. */
+static bool takes_type(const char *range, size_t n, const char *type)
+{
+    size_t named = 0, slash = strcspn(type, "/") + 1;
+    const char *q = memmem(range, n, "q=0", 3);
+
+    while (named < n && !strchr("; \t", range[named]))
+        named++;
+    if (q && q > range + named) { /* q=0, q=0.0, q=0.000: never this one */
+        size_t zeros = strspn(q + 3, ".0");
+
+        if (q + 3 + zeros >= range + n || strchr(" \t;", q[3 + zeros]))
+            return false;
+    }
+    return (named == 3 && memcmp(range, "*/*", 3) == 0) ||
+           (named == slash + 1 && range[slash] == '*' && strncasecmp(range, type, slash) == 0) ||
+           (named == strlen(type) && strncasecmp(range, type, named) == 0);
+}
+
+static const struct {
+    unsigned flag;
+    const char *type;
+} types[] = { { 0, "application/json" },
+              { ROUTE_TEXT, "text/plain" },
+              { ROUTE_TEXT, "text/markdown" },
+              { ROUTE_STREAM, "text/event-stream" },
+              { ROUTE_SCHEMA, "application/schema+json" } };
+
+static bool gives(const struct call *c, size_t i)
+{
+    return !types[i].flag || types[i].flag & c->route->flags;
+}
+
+/* RFC 9110 12.5.1, in its strict reading: a client that names what it takes gets that or a 406. */
+static bool check_accept(struct call *c)
+{
+    const char *accept = http_header(c->rq, "Accept");
+    AUTO_BUF struct buf given = { 0 };
+
+    if (!accept || !accept[strspn(accept, " \t")] || c->route->flags & ROUTE_DATALESS)
+        return true;
+    for (const char *p = accept; *p; p += *p == ',') {
+        size_t n;
+
+        p += strspn(p, " \t,");
+        n = strcspn(p, ",");
+        for (size_t i = 0; i < ARRAY_LEN(types); i++)
+            if (gives(c, i) && takes_type(p, n, types[i].type))
+                return true;
+        p += n;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (gives(c, i))
+            buf_printf(&given, "%s%s", i ? ", " : "", types[i].type);
+    answer_problemf(c, 406, "not-acceptable", "The answer can be %s, not \"%.100s\".", given.data,
+                    accept);
+    return false;
+}
+
 static bool take_idempotency_key(struct call *c)
 {
     const char *key = http_header(c->rq, "Idempotency-Key");
@@ -220,7 +279,7 @@ static bool take_idempotency_key(struct call *c)
 static void begin(struct call *c)
 {
     c->state = NULL;
-    if (!query_check(c) || !check_body_type(c) || !take_idempotency_key(c))
+    if (!query_check(c) || !check_accept(c) || !check_body_type(c) || !take_idempotency_key(c))
         return;
     c->route->start(c);
 }
@@ -249,6 +308,11 @@ static bool admit_load(struct call *c)
 
 static void not_routed(struct call *c, enum router_verdict verdict, const char *allow)
 {
+    if (str_eq(http_raw_path(c->rq), "*")) { /* the lint lets OPTIONS alone ask about the server */
+        http_set_header(c->rq, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        http_respond(c->rq, 204, NULL, "", 0);
+        return;
+    }
     if (verdict == ROUTER_NOT_FOUND) {
         answer_problemf(c, 404, "no-such-route",
                         "There is no %.200s; /openapi.yaml lists what there is.", http_path(c->rq));

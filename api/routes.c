@@ -6,6 +6,7 @@
  * runs at start. A system test compares this table with openapi.yaml both ways.
  */
 #include <assert.h>
+#include <string.h>
 
 #include "api_private.h"
 
@@ -22,12 +23,16 @@ const struct api_route api_routes[] = {
     { "PUT",    "/configs/{name}",                "replaceConfig",          SCOPE_APPLY,   api_config_put,
       BODY_DOCUMENT, 0, { "message", "revision", "url", "prune" } },
     { "POST",   "/configs/plan",                  "planConfig",             SCOPE_READ,    api_config_plan_post,
-      BODY_DOCUMENT, 0, { "prune" } },
+      BODY_DOCUMENT, ROUTE_TEXT, { "prune" } },
     { "POST",   "/configs/import",                "importConfig",           SCOPE_APPLY,   api_config_import,
       BODY_JSON, ROUTE_UNMETERED, { NULL } },
     { "GET",    "/configs/{name}/plan",           "getConfigPlan",          SCOPE_READ,    api_config_plan_get,
-      BODY_NONE, ROUTE_UNMETERED, { "prune" } },
+      BODY_NONE, ROUTE_UNMETERED | ROUTE_TEXT, { "prune" } },
     { "PATCH",  "/configs/{name}",                "patchConfig",            SCOPE_APPLY,   api_config_patch,
+      BODY_JSON, 0, { "message", "revision", "url", "prune" } },
+    { "PATCH",  "/configs/{name}/campaigns/{campaign}", "patchCampaign",    SCOPE_APPLY,   api_campaign_patch,
+      BODY_JSON, 0, { "message", "revision", "url", "prune" } },
+    { "PATCH",  "/configs/{name}/recommenders/{recommender}", "patchRecommender", SCOPE_APPLY, api_recommender_patch,
       BODY_JSON, 0, { "message", "revision", "url", "prune" } },
     { "DELETE", "/configs/{name}",                "deleteConfig",           SCOPE_APPLY,   api_config_delete,
       BODY_NONE, 0, { "resources" } },
@@ -38,11 +43,13 @@ const struct api_route api_routes[] = {
     { "GET",    "/configs/{name}/versions",       "listConfigVersions",     SCOPE_READ,    api_config_versions,
       BODY_NONE, 0, { "limit", "cursor" } },
     { "GET",    "/configs/{name}/versions/{n}",   "getConfigVersion",       SCOPE_READ,    api_config_version,
-      BODY_NONE, 0, { "view", "diff" } },
+      BODY_NONE, ROUTE_TEXT, { "view", "diff" } },
     { "POST",   "/configs/{name}/rollback",       "rollbackConfig",         SCOPE_APPLY,   api_config_rollback,
       BODY_JSON, 0, { "message", "revision", "url", "prune" } },
     { "GET",    "/configs/{name}/resources",      "listConfigResources",    SCOPE_READ,    api_config_resources,
       BODY_NONE, 0, { "limit", "cursor" } },
+    { "GET",    "/configs/{name}/schedules/{path...}", "getConfigSchedule", SCOPE_READ,   api_config_schedule_get,
+      BODY_NONE, 0, { NULL } },
     { "GET",    "/runs",                          "listRuns",               SCOPE_READ,    api_runs_list,
       BODY_NONE, 0, { "limit", "cursor", "config", "status", "kind", "trigger", "scheduleId", "createdAfter", "createdBefore" } },
     { "POST",   "/runs",                          "createRun",              SCOPE_OPERATE, api_run_post, BODY_JSON, ROUTE_STARTS_RUN, { NULL } },
@@ -77,13 +84,13 @@ const struct api_route api_routes[] = {
     { "POST",   "/plans",                         "savePlan",               SCOPE_READ,    api_plan_post,
       BODY_JSON, 0, { "message", "revision", "url", "prune" } },
     { "GET",    "/plans/{id}",                    "getPlan",                SCOPE_READ,    api_plan_get,
-      BODY_NONE, ROUTE_UNMETERED, { "wait" } },
+      BODY_NONE, ROUTE_UNMETERED | ROUTE_TEXT, { "wait" } },
     { "POST",   "/plans/{id}/apply",              "applyPlan",              SCOPE_APPLY,   api_plan_apply,
       BODY_OPTIONAL, ROUTE_UNMETERED, { NULL } },
     { "GET",    "/solutions/{name}/versions",     "listSolutionVersions",   SCOPE_READ,    api_solution_versions,
       BODY_NONE, 0, { "limit", "cursor" } },
     { "GET",    "/events",                        "listEvents",             SCOPE_READ,    api_events,
-      BODY_NONE, ROUTE_UNMETERED, { "limit", "cursor", "after", "type", "config", "run" } },
+      BODY_NONE, ROUTE_UNMETERED | ROUTE_STREAM, { "limit", "cursor", "after", "type", "config", "run" } },
     { "GET",    "/overview",                      "getOverview",            SCOPE_READ,    api_overview,
       BODY_NONE, 0, { NULL } },
     { "GET",    "/problems",                      "listProblems",           SCOPE_READ,    api_problems,
@@ -91,8 +98,15 @@ const struct api_route api_routes[] = {
     { "GET",    "/orphans",                       "listOrphans",            SCOPE_READ,    api_orphans,
       BODY_NONE, ROUTE_UNMETERED, { "limit", "cursor", "kind", "owner", "config" } },
     { "GET",    "/recipes",                       "listRecipes",            SCOPE_READ,    api_recipes, BODY_NONE, 0, { NULL } },
-    { "GET",    "/schemas/parameter-file.json",   "getParameterFileSchema", SCOPE_READ,    api_schema_parameter_file,
+    { "GET",    "/quotas",                        "listQuotas",             SCOPE_READ,    api_quotas, BODY_NONE, 0, { NULL } },
+    { "GET",    "/event-types",                   "listEventTypes",         SCOPE_READ,    api_event_types,
       BODY_NONE, 0, { NULL } },
+    { "GET",    "/event-types/{type}",            "getEventType",           SCOPE_READ,    api_event_type_get,
+      BODY_NONE, ROUTE_SCHEMA, { NULL } },
+    { "GET",    "/schemas",                       "listSchemas",            SCOPE_READ,    api_schemas,
+      BODY_NONE, 0, { NULL } },
+    { "GET",    "/schemas/parameter-file.json",   "getParameterFileSchema", SCOPE_READ,    api_schema_parameter_file,
+      BODY_NONE, ROUTE_SCHEMA, { NULL } },
     { "GET",    "/webhooks",                      "listWebhooks",           SCOPE_READ,    api_webhooks_list,
       BODY_NONE, 0, { "limit", "cursor" } },
     { "POST",   "/webhooks",                      "createWebhook",          SCOPE_OPERATE, api_webhook_post,
@@ -151,6 +165,14 @@ const struct api_route api_routes[] = {
 /* clang-format on */
 const size_t n_api_routes = ARRAY_LEN(api_routes);
 
+/* As openapi.yaml writes it, which has no word for a parameter that takes the rest. */
+static json_t *contract_path(const char *path)
+{
+    const char *rest = strstr(path, "...}");
+
+    return rest ? json_sprintf("%.*s}", (int) (rest - path), path) : json_string(path);
+}
+
 void api_print_routes(FILE *to)
 {
     AUTO_JSON json_t *list = json_array();
@@ -162,10 +184,10 @@ void api_print_routes(FILE *to)
 
         for (size_t k = 0; k < ARRAY_LEN(r->query) && r->query[k]; k++)
             json_array_append_new(query, json_string(r->query[k]));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "method", r->method,
-                                              "path", r->path, "operation", r->operation, "scope",
-                                              scope_name(r->scope), "body", r->body != BODY_NONE,
-                                              "query", query));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s, s:b, s:o}", "method", r->method,
+                                              "path", contract_path(r->path), "operation",
+                                              r->operation, "scope", scope_name(r->scope), "body",
+                                              r->body != BODY_NONE, "query", query));
     }
     text = json_dumps(list, JSON_INDENT(2));
     (void) fprintf(to, "%s\n", text);

@@ -291,14 +291,6 @@ void api_schedule_post(struct call *c)
 
 /* ---- PATCH and DELETE ---- */
 
-static bool take_id(struct call *c)
-{
-    if (id_is_valid("sch", c->match.params[0]))
-        return true;
-    answer_not_found(c, "schedule", c->match.params[0]);
-    return false;
-}
-
 /* Live, and not somebody's document's when that matters. */
 static bool check_editable(struct call *c, bool is_own_wanted)
 {
@@ -311,7 +303,7 @@ static bool check_editable(struct call *c, bool is_own_wanted)
         return false;
     }
     if (!is_own_wanted || !rows_text(c->reply, 0, 0, SPEC_PATH))
-        return true;
+        return check_if_match(c, 1, 0, "schedule");
     answer_problemf(
         c, 409, "owned-by-config",
         "This schedule is written in the document of the config \"%s\" at %s: change it "
@@ -388,8 +380,8 @@ static void fill_event(struct call *c, const struct edit *s, bool is_paused, str
 static void write_patch(struct call *c, struct edit *s)
 {
     bool is_paused = json_bool_or(c->body, "paused", false);
-    struct db_op ops[4];
-    size_t n = 0;
+    struct db_op ops[4 + SCHEDULES_STORE_FENCE_OPS];
+    size_t n;
 
     if (c->is_dry_run && s->is_spec) {
         answer_dry_schedule(c, s);
@@ -400,6 +392,7 @@ static void write_patch(struct call *c, struct edit *s)
         call_read(c, ops, 1, written);
         return;
     }
+    n = schedules_store_fence(s->id, c->fence_sha256, ops);
     if (s->is_spec)
         schedules_store_put_own(s->row, false, &ops[n++]);
     if (s->is_pause && is_paused)
@@ -444,12 +437,14 @@ static void spec_read(struct call *c)
 
 static void read_spec(struct call *c)
 {
-    struct db_op op;
+    struct db_op ops[2];
 
+    ((struct edit *) c->state)->id = c->match.params[0];
     c->note.status = 200;
     c->answer_op = 0;
-    schedules_store_spec(c->match.params[0], &op);
-    call_read(c, &op, 1, spec_read);
+    schedules_store_spec(c->match.params[0], &ops[0]);
+    schedules_store_read(c->match.params[0], &ops[1]);
+    call_read(c, ops, ARRAY_LEN(ops), spec_read);
 }
 
 /* null takes a member away; what is left is checked. */
@@ -492,15 +487,20 @@ static bool check_patch(struct call *c, struct edit *s)
     return !answer_if_found(c, "invalid", &f);
 }
 
+static void begin_patch(struct call *c)
+{
+    call_begin_write(c, read_spec);
+}
+
 void api_schedule_patch(struct call *c)
 {
     struct edit *s = edit_new(c);
 
-    if (!take_id(c) || !body_parse(c))
+    if (!body_parse(c))
         return;
     strip_nulls(c, s);
     if (body_check(c, patch_members, ARRAY_LEN(patch_members)) && check_patch(c, s))
-        call_begin_write(c, read_spec);
+        schedule_find(c, begin_patch);
 }
 
 static void retired(struct call *c)
@@ -511,7 +511,8 @@ static void retired(struct call *c)
 static void spec_to_end_read(struct call *c)
 {
     const char *id = c->match.params[0];
-    struct db_op ops[2];
+    struct db_op ops[2 + SCHEDULES_STORE_FENCE_OPS];
+    size_t n;
 
     if (!check_editable(c, true))
         return;
@@ -519,9 +520,10 @@ static void spec_to_end_read(struct call *c)
         retired(c);
         return;
     }
-    schedules_store_retire_own(id, &ops[0]);
-    schedules_store_answer(id, &ops[1]);
-    call_write(c, ops, ARRAY_LEN(ops),
+    n = schedules_store_fence(id, c->fence_sha256, ops);
+    schedules_store_retire_own(id, &ops[n++]);
+    schedules_store_answer(id, &ops[n++]);
+    call_write(c, ops, n,
                &(struct write_note){ .status = 204,
                                      .detail = arena_printf(c->arena, "{\"schedule\":\"%s\"}", id),
                                      .next = retired });
@@ -529,14 +531,19 @@ static void spec_to_end_read(struct call *c)
 
 static void read_spec_to_end(struct call *c)
 {
-    struct db_op op;
+    struct db_op ops[2];
 
-    schedules_store_spec(c->match.params[0], &op);
-    call_read(c, &op, 1, spec_to_end_read);
+    schedules_store_spec(c->match.params[0], &ops[0]);
+    schedules_store_read(c->match.params[0], &ops[1]);
+    call_read(c, ops, ARRAY_LEN(ops), spec_to_end_read);
+}
+
+static void begin_delete(struct call *c)
+{
+    call_begin_write(c, read_spec_to_end);
 }
 
 void api_schedule_delete(struct call *c)
 {
-    if (take_id(c))
-        call_begin_write(c, read_spec_to_end);
+    schedule_find(c, begin_delete);
 }

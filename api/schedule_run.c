@@ -6,19 +6,10 @@
  */
 #include "api_private.h"
 #include "run_start.h"
-#include "steward/id.h"
 #include "steward/schedules_store.h"
 
 /* Columns of schedules_store_spec(). */
 enum { SPEC_CONFIG = 7, SPEC_KIND, SPEC_OPTIONS, SPEC_RETIRED = 11 };
-
-static bool take_id(struct call *c)
-{
-    if (id_is_valid("sch", c->match.params[0]))
-        return true;
-    answer_not_found(c, "schedule", c->match.params[0]);
-    return false;
-}
 
 static bool check_live(struct call *c)
 {
@@ -58,9 +49,14 @@ static void read_fire(struct call *c)
     call_read(c, &op, 1, fire);
 }
 
+static void begin(struct call *c)
+{
+    call_begin_write(c, read_fire);
+}
+
 void api_schedule_run(struct call *c)
 {
     (void) run_start_new(c);
-    if (take_id(c) && body_parse(c) && body_check(c, NULL, 0))
-        call_begin_write(c, read_fire);
+    if (body_parse(c) && body_check(c, NULL, 0))
+        schedule_find(c, begin);
 }

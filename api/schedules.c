@@ -19,12 +19,33 @@ struct page {
     const char *resume; /* where a cut calendar goes on; NULL: it is whole */
 };
 
-static bool take_schedule_id(struct call *c)
+static void name_read(struct call *c)
 {
-    if (id_is_valid("sch", c->match.params[0]))
-        return true;
-    answer_not_found(c, "schedule", c->match.params[0]);
-    return false;
+    size_t n = rows_count(c->reply, 0);
+
+    if (n == 0) {
+        answer_not_found(c, "schedule", c->match.params[0]);
+    } else if (n > 1) {
+        answer_problemf(c, 409, "ambiguous-name",
+                        "Several schedules are named \"%s\"; say which by its id.",
+                        c->match.params[0]);
+    } else {
+        c->match.params[0] = arena_strdup(c->arena, rows_text(c->reply, 0, 0, 0));
+        c->found_next(c);
+    }
+}
+
+void schedule_find(struct call *c, phase_fn next)
+{
+    struct db_op op;
+
+    if (id_is_valid("sch", c->match.params[0])) {
+        next(c);
+        return;
+    }
+    c->found_next = next;
+    schedules_store_named(c->match.params[0], &op);
+    call_read(c, &op, 1, name_read);
 }
 
 static void page_read(struct call *c)
@@ -63,14 +84,45 @@ static void schedule_read(struct call *c)
         answer_not_found(c, "schedule", c->match.params[0]);
 }
 
-void api_schedule_get(struct call *c)
+static void read_schedule(struct call *c)
 {
     struct db_op op;
 
-    if (!take_schedule_id(c))
-        return;
     schedules_store_read(c->match.params[0], &op);
     call_read(c, &op, 1, schedule_read);
+}
+
+void api_schedule_get(struct call *c)
+{
+    schedule_find(c, read_schedule);
+}
+
+static void path_read(struct call *c)
+{
+    AUTO_JSON json_t *schedule = NULL;
+    const char *text = rows_text(c->reply, 0, 0, 0);
+
+    if (!text) {
+        answer_problemf(c, 404, "not-found",
+                        "The document of \"%s\" has no schedule at \"%s\"; GET "
+                        "/schedules?config= lists their paths.",
+                        c->match.params[0], c->match.params[1]);
+        return;
+    }
+    schedule = json_loadb(text, rows_length(c->reply, 0, 0, 0), 0, NULL);
+    http_set_header(c->rq, "Content-Location",
+                    arena_printf(c->arena, "/schedules/%s", json_text_or(schedule, "id", "")));
+    answer_resource(c, text, rows_length(c->reply, 0, 0, 0), NULL);
+}
+
+void api_config_schedule_get(struct call *c)
+{
+    struct db_op op;
+
+    if (!config_name_check(c))
+        return;
+    schedules_store_read_path(c->match.params[0], c->match.params[1], &op);
+    call_read(c, &op, 1, path_read);
 }
 
 /* Whether p is full: then the calendar goes on after this fire. */
@@ -159,20 +211,26 @@ static bool take_time(struct call *c, const char *name, int64_t *seconds)
     return true;
 }
 
+static void read_spec(struct call *c)
+{
+    struct db_op op;
+
+    schedules_store_spec(c->match.params[0], &op);
+    call_read(c, &op, 1, spec_read);
+}
+
 /* Without parameters: what became of the past fires. With count: the next ones; with from and to:
  * those of a calendar. */
 void api_schedule_fires(struct call *c)
 {
     static const int64_t range[2] = { 1, COMING_MAX };
-    struct db_op op;
     struct page *p = arena_alloc(c->arena, sizeof *p);
 
     c->state = p;
-    if (!take_schedule_id(c) || !query_integer(c, "count", range, &p->coming) ||
-        !take_time(c, "from", &p->from_s) || !take_time(c, "to", &p->to_s))
+    if (!query_integer(c, "count", range, &p->coming) || !take_time(c, "from", &p->from_s) ||
+        !take_time(c, "to", &p->to_s))
         return;
     if ((p->from_s || p->to_s) && !p->coming)
         p->coming = COMING_MAX;
-    schedules_store_spec(c->match.params[0], &op);
-    call_read(c, &op, 1, spec_read);
+    schedule_find(c, read_spec);
 }

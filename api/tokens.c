@@ -194,7 +194,8 @@ static void rotate(struct call *c)
     const char *id = c->match.params[0];
     char expires[CLOCK_TEXT_BYTES];
     struct token_rotate row = { .id = id };
-    struct db_op ops[3];
+    struct db_op ops[3 + TOKENS_STORE_FENCE_OPS];
+    size_t n = tokens_store_fence(id, c->fence_sha256, ops);
 
     token_new(&m->token);
     token_with_id(&m->token, id);
@@ -205,10 +206,10 @@ static void rotate(struct call *c)
     row.expires_at = arena_strdup(c->arena, expires);
     row.overlap_seconds = arena_printf(
         c->arena, "%lld", (long long) json_int_or(c->body, "overlapSeconds", OVERLAP_DEFAULT_S));
-    tokens_store_rotate(&row, &ops[0]);
-    tokens_store_event(c->arena, "token.rotated", id, &ops[1]);
-    tokens_store_answer(id, &ops[2]);
-    call_write(c, ops, ARRAY_LEN(ops),
+    tokens_store_rotate(&row, &ops[n++]);
+    tokens_store_event(c->arena, "token.rotated", id, &ops[n++]);
+    tokens_store_answer(id, &ops[n++]);
+    call_write(c, ops, n,
                &(struct write_note){ .status = 200,
                                      .detail = arena_printf(c->arena, "{\"token\":\"%s\"}", id),
                                      .next = rotated });
@@ -222,6 +223,8 @@ static void live_read(struct call *c)
     else if (!rows_bool(c->reply, 0, 0, 0))
         answer_problem(c, 409, "token-dead",
                        "This token is revoked or expired: make a new one instead.");
+    else if (!check_if_match(c, 1, 0, "token"))
+        return;
     else if (c->is_dry_run)
         answer_text(c, 200, "{\"dryRun\":true}", 15);
     else
@@ -230,10 +233,11 @@ static void live_read(struct call *c)
 
 static void read_live(struct call *c)
 {
-    struct db_op op;
+    struct db_op ops[2];
 
-    tokens_store_live(c->match.params[0], &op);
-    call_read(c, &op, 1, live_read);
+    tokens_store_live(c->match.params[0], &ops[0]);
+    tokens_store_read(c->match.params[0], &ops[1]);
+    call_read(c, ops, ARRAY_LEN(ops), live_read);
 }
 
 static bool check_rotation(struct call *c)
@@ -269,18 +273,21 @@ static void revoked(struct call *c)
 static void standing_read(struct call *c)
 {
     const char *id = c->match.params[0];
-    struct db_op ops[TOKENS_STORE_REVOKE_OPS + 1];
+    struct db_op ops[TOKENS_STORE_FENCE_OPS + TOKENS_STORE_REVOKE_OPS + 1];
     size_t n;
 
     if (!rows_count(c->reply, 0)) {
         answer_not_found(c, "token", id);
+    } else if (!check_if_match(c, 1, 0, "token")) {
+        return;
     } else if (rows_bool(c->reply, 0, 0, 0) && !c->is_dry_run) {
         http_respond(c->rq, 204, NULL, "", 0);
     } else if (rows_bool(c->reply, 0, 0, 1)) {
         answer_problem(c, 409, "last-admin-token",
                        "This is the last token with the scope admin: make another one first.");
     } else {
-        n = tokens_store_revoke(id, ops);
+        n = tokens_store_fence(id, c->fence_sha256, ops);
+        n += tokens_store_revoke(id, ops + n);
         tokens_store_event(c->arena, "token.revoked", id, &ops[n++]);
         call_write(c, ops, n,
                    &(struct write_note){ .status = 204,
@@ -291,10 +298,11 @@ static void standing_read(struct call *c)
 
 static void read_standing(struct call *c)
 {
-    struct db_op op;
+    struct db_op ops[2];
 
-    tokens_store_standing(c->match.params[0], &op);
-    call_read(c, &op, 1, standing_read);
+    tokens_store_standing(c->match.params[0], &ops[0]);
+    tokens_store_read(c->match.params[0], &ops[1]);
+    call_read(c, ops, ARRAY_LEN(ops), standing_read);
 }
 
 void api_token_delete(struct call *c)

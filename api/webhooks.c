@@ -315,15 +315,16 @@ static void written(struct call *c)
 static void update(struct call *c)
 {
     struct webhook_work *w = c->state;
-    struct db_op ops[2];
+    struct db_op ops[2 + WEBHOOKS_STORE_FENCE_OPS];
+    size_t n = webhooks_store_fence(w->id, c->fence_sha256, ops);
 
     if (w->row.name && !is_name_free(c, w->id))
         return;
     w->row.id = w->id;
-    webhooks_store_update(&w->row, &ops[0]);
-    webhooks_store_answer(w->id, &ops[1]);
+    webhooks_store_update(&w->row, &ops[n++]);
+    webhooks_store_answer(w->id, &ops[n++]);
     call_write(
-        c, ops, ARRAY_LEN(ops),
+        c, ops, n,
         &(struct write_note){ .status = 200, .detail = detail_of(c, w->id), .next = written });
 }
 
@@ -331,16 +332,10 @@ static void change_found(struct call *c)
 {
     struct webhook_work *w = c->state;
     struct db_op op;
-    const char *match = http_header(c->rq, "If-Match");
-    char etag[96];
 
-    if (!is_found(c))
+    if (!is_found(c) || !check_if_match(c, 0, W_JSON, "webhook"))
         return;
-    answer_etag(rows_text(c->reply, 0, 0, W_JSON), rows_length(c->reply, 0, 0, W_JSON), NULL, etag);
-    if (match && !etag_matches(match, etag)) {
-        http_set_header(c->rq, "ETag", etag);
-        answer_problem(c, 412, "precondition-failed", "The webhook is not as If-Match says.");
-    } else if (c->is_dry_run) {
+    if (c->is_dry_run) {
         webhook_read(c);
     } else {
         webhooks_store_read(w->row.name ? w->row.name : "", &op);
@@ -370,17 +365,19 @@ static void deleted(struct call *c)
 static void delete_found(struct call *c)
 {
     struct webhook_work *w = c->state;
-    struct db_op op;
+    struct db_op ops[1 + WEBHOOKS_STORE_FENCE_OPS];
+    size_t n;
 
-    if (!is_found(c))
+    if (!is_found(c) || !check_if_match(c, 0, W_JSON, "webhook"))
         return;
     if (c->is_dry_run) {
         http_respond(c->rq, 204, NULL, "", 0);
         return;
     }
-    webhooks_store_delete(w->id, &op);
+    n = webhooks_store_fence(w->id, c->fence_sha256, ops);
+    webhooks_store_delete(w->id, &ops[n++]);
     call_write(
-        c, &op, 1,
+        c, ops, n,
         &(struct write_note){ .status = 204, .detail = detail_of(c, w->id), .next = deleted });
 }
 
@@ -398,10 +395,11 @@ void api_webhook_delete(struct call *c)
 static void rotate_found(struct call *c)
 {
     struct webhook_work *w = c->state;
-    struct db_op ops[2];
+    struct db_op ops[2 + WEBHOOKS_STORE_FENCE_OPS];
     struct webhook_rotation r = { .overlap_seconds = OVERLAP };
+    size_t n;
 
-    if (!is_found(c))
+    if (!is_found(c) || !check_if_match(c, 0, W_JSON, "webhook"))
         return;
     if (c->is_dry_run) {
         webhook_read(c);
@@ -410,9 +408,10 @@ static void rotate_found(struct call *c)
     r.id = w->id;
     r.old_secret = arena_strdup(c->arena, rows_text(c->reply, 0, 0, W_SECRET));
     r.secret = make_secret(c, w, w->id);
-    webhooks_store_rotate(&r, &ops[0]);
-    webhooks_store_answer(w->id, &ops[1]);
-    call_write(c, ops, ARRAY_LEN(ops),
+    n = webhooks_store_fence(w->id, c->fence_sha256, ops);
+    webhooks_store_rotate(&r, &ops[n++]);
+    webhooks_store_answer(w->id, &ops[n++]);
+    call_write(c, ops, n,
                &(struct write_note){
                    .status = 200, .detail = detail_of(c, w->id), .next = answer_with_secret });
 }

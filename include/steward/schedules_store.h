@@ -15,6 +15,10 @@ struct schedules_filter { /* NULL: any */
 void schedules_store_page(const struct schedules_filter *f, struct db_op *op);
 /* One row: (json). A retired one is found by its id too. */
 void schedules_store_read(const char *id, struct db_op *op);
+/* Rows (id), two at most: the live schedules with this name. */
+void schedules_store_named(const char *name, struct db_op *op);
+/* One row: (json) of the live schedule that the config's document has at path. */
+void schedules_store_read_path(const char *config, const char *path, struct db_op *op);
 /* Rows (nominal_at text, json): past fires, newest first. */
 void schedules_store_fires(const char *id, const char *before, const char *limit, struct db_op *op);
 /* One row: (expression, time zone, start, end, enabled, anchor, now; times in epoch seconds,
@@ -39,6 +43,10 @@ size_t schedules_store_write(const char *config, const char *rows, const char *p
  * id anew. row: as above with "config", "name", "kind", "runOptions", without path. A changed
  * specification gets the next generation; an unchanged one keeps its next fire. */
 void schedules_store_put_own(const char *row, bool is_new, struct db_op *op);
+#define SCHEDULES_STORE_FENCE_OPS 2
+/* Raises unless the schedule's JSON has this hash (answer_etag()); sha256 NULL: no statement.
+ * Returns how many. */
+size_t schedules_store_fence(const char *id, const char *sha256, struct db_op *ops);
 /* Ends a schedule of its own; its history stays. */
 void schedules_store_retire_own(const char *id, struct db_op *op);
 

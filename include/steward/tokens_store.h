@@ -36,6 +36,10 @@ void tokens_store_rotate(const struct token_rotate *r, struct db_op *op);
 /* One row: (is_live, scopes separated by blanks). */
 void tokens_store_live(const char *id, struct db_op *op);
 /* The token's json without its secret, also kept for idempotency_store_keep(). */
+#define TOKENS_STORE_FENCE_OPS 2
+/* Raises unless the token's JSON has this hash (answer_etag()); sha256 NULL: no statement. Returns
+ * how many. */
+size_t tokens_store_fence(const char *id, const char *sha256, struct db_op *ops);
 void tokens_store_answer(const char *id, struct db_op *op);
 /* "token.created", "token.revoked". */
 void tokens_store_event(struct arena *arena, const char *type, const char *id, struct db_op *op);

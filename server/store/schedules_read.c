@@ -17,6 +17,13 @@ static const struct db_stmt schedules_page = {
 static const struct db_stmt schedule_read = { "api_schedule_read",
                                               "SELECT " SQL_SCHEDULE " FROM schedules s WHERE"
     " s.id = $1", 1 };
+static const struct db_stmt schedule_read_path = {
+    "api_schedule_read_path",
+    "SELECT " SQL_SCHEDULE " FROM schedules s WHERE s.config = $1 AND s.path = $2 AND s.retired_at IS NULL", 2
+};
+static const struct db_stmt schedules_named = {
+    "api_schedules_named", "SELECT id FROM schedules WHERE name = $1 AND retired_at IS NULL LIMIT 2", 1
+};
 static const struct db_stmt schedule_fires = {
     "api_schedule_fires",
     "SELECT " SQL_AT("f.nominal_at") ", json_strip_nulls(json_build_object('nominalAt',"
@@ -58,6 +65,16 @@ void schedules_store_page(const struct schedules_filter *f, struct db_op *op)
 void schedules_store_read(const char *id, struct db_op *op)
 {
     *op = (struct db_op){ .stmt = &schedule_read, .params = { id } };
+}
+
+void schedules_store_read_path(const char *config, const char *path, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &schedule_read_path, .params = { config, path } };
+}
+
+void schedules_store_named(const char *name, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &schedules_named, .params = { name } };
 }
 
 void schedules_store_fires(const char *id, const char *before, const char *limit, struct db_op *op)

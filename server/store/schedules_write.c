@@ -131,6 +131,15 @@ static const struct db_stmt schedule_answer = {
     " $1)::text, true)",
     1
 };
+/* Two statements: the second sees what the first waited for. */
+static const struct db_stmt own_lock = {
+    "schedules_lock", "SELECT 1 FROM schedules WHERE id = $1 FOR UPDATE", 1
+};
+static const struct db_stmt own_fence = {
+    "schedules_fence",
+    "SELECT CASE WHEN (SELECT " SQL_TAG("(" SQL_SCHEDULE ")::text") " FROM schedules s WHERE s.id = $1)"
+    " IS DISTINCT FROM $2 THEN api_fence('ST001', 'the schedule has changed') END", 2
+};
 /* clang-format on */
 
 size_t schedules_store_write(const char *config, const char *rows, const char *paths,
@@ -139,6 +148,15 @@ size_t schedules_store_write(const char *config, const char *rows, const char *p
     ops[0] = (struct db_op){ .stmt = &schedules_retire, .params = { config, paths } };
     ops[1] = (struct db_op){ .stmt = &schedules_put, .params = { config, rows } };
     return SCHEDULES_STORE_WRITE_OPS;
+}
+
+size_t schedules_store_fence(const char *id, const char *sha256, struct db_op *ops)
+{
+    if (!sha256)
+        return 0;
+    ops[0] = (struct db_op){ .stmt = &own_lock, .params = { id } };
+    ops[1] = (struct db_op){ .stmt = &own_fence, .params = { id, sha256 } };
+    return SCHEDULES_STORE_FENCE_OPS;
 }
 
 void schedules_store_put_own(const char *row, bool is_new, struct db_op *op)

@@ -13,6 +13,9 @@
 /* RFC 3339 UTC with milliseconds; NULL for NULL and infinity. */
 #define SQL_AT(x) "to_char(" x " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
+/* What the API makes an ETag of (answer_etag()): the begin of the SHA-256 of a resource's JSON. */
+#define SQL_TAG(json_text) "left(encode(sha256(convert_to(" json_text ", 'UTF8')), 'hex'), 20)"
+
 /*
  * Runs and steps are read most, so their JSON is put together as text: json_build_object() looks up
  * the type of every argument in the catalogue at every call (40 us for a run, this 8). concat()

@@ -107,6 +107,12 @@ static const struct db_stmt token_answer = {
     "SELECT set_config('steward.answer', (SELECT " SQL_TOKEN " FROM tokens t WHERE t.id ="
     " $1)::text, true)", 1
 };
+static const struct db_stmt token_fence = {
+    "api_token_fence",
+    "SELECT CASE WHEN (SELECT " SQL_TAG("(" SQL_TOKEN ")::text") " FROM tokens t WHERE t.id = $1)"
+    " IS DISTINCT FROM $2 THEN api_fence('ST001', 'the token has changed') END", 2
+};
+static const struct db_stmt token_lock = { "api_token_lock", "SELECT 1 FROM tokens WHERE id = $1 FOR UPDATE", 1 };
 static const struct db_stmt tokens_count = { "api_tokens_count",
                                              "SELECT count(*) FROM tokens t WHERE " IS_LIVE, 0 };
 static const struct db_stmt audit_insert = {
@@ -182,6 +188,15 @@ size_t tokens_store_revoke(const char *id, struct db_op *ops)
 void tokens_store_standing(const char *id, struct db_op *op)
 {
     *op = (struct db_op){ .stmt = &token_standing, .params = { id } };
+}
+
+size_t tokens_store_fence(const char *id, const char *sha256, struct db_op *ops)
+{
+    if (!sha256)
+        return 0;
+    ops[0] = (struct db_op){ .stmt = &token_lock, .params = { id } };
+    ops[1] = (struct db_op){ .stmt = &token_fence, .params = { id, sha256 } };
+    return TOKENS_STORE_FENCE_OPS;
 }
 
 void tokens_store_answer(const char *id, struct db_op *op)

@@ -70,6 +70,14 @@ static const struct db_stmt update = {
     " not_before = CASE WHEN $7::boolean THEN NULL ELSE not_before END, updated_at = now()"
     " WHERE id = $1 AND kind = 'webhook' RETURNING 1)" OR_GONE, 7
 };
+static const struct db_stmt lock_one = {
+    "api_webhook_lock", "SELECT 1 FROM endpoints WHERE id = $1 FOR UPDATE", 1
+};
+static const struct db_stmt fence = {
+    "api_webhook_fence",
+    "SELECT CASE WHEN (SELECT " SQL_TAG("(" SQL_WEBHOOK ")::text") " FROM endpoints e WHERE e.id = $1)"
+    " IS DISTINCT FROM $2 THEN api_fence('ST001', 'the webhook has changed') END", 2
+};
 static const struct db_stmt delete_one = {
     "api_webhook_delete", "DELETE FROM endpoints WHERE id = $1 AND kind = 'webhook'", 1
 };
@@ -155,6 +163,15 @@ void webhooks_store_insert(const struct webhook_row *w, struct db_op *op)
     *op = (struct db_op){ .stmt = &insert,
                           .params = { w->id, w->name, w->url, w->types, w->patterns, w->configs,
                                       w->is_enabled, w->secret, w->created_by } };
+}
+
+size_t webhooks_store_fence(const char *id, const char *sha256, struct db_op *ops)
+{
+    if (!sha256)
+        return 0;
+    ops[0] = (struct db_op){ .stmt = &lock_one, .params = { id } };
+    ops[1] = (struct db_op){ .stmt = &fence, .params = { id, sha256 } };
+    return WEBHOOKS_STORE_FENCE_OPS;
 }
 
 void webhooks_store_update(const struct webhook_row *w, struct db_op *op)

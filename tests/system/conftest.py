@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from event_schemas import check_events
 from server_kit import Server
 
 numbers = itertools.count(1)
@@ -16,6 +17,7 @@ numbers = itertools.count(1)
 def steward():
     with Server() as server:
         yield server
+        check_events(server)  # whatever the session did, its events are what /event-types says
 
 
 @pytest.fixture

@@ -47,6 +47,19 @@ def config(name, solutions=1, **extra):
     return document
 
 
+def domain(name):
+    """A VIDEO_ON_DEMAND group with a recommender."""
+    document = config(name, solutions=0)
+    document["datasetGroup"]["serviceConfig"]["domain"] = "VIDEO_ON_DEMAND"
+    schema = document["datasets"]["interactions"]["schema"]["serviceConfig"]
+    schema["domain"] = "VIDEO_ON_DEMAND"
+    schema["schema"]["fields"].insert(2, {"name": "EVENT_TYPE", "type": "string"})
+    document["recommenders"] = [{"serviceConfig": {
+        "name": f"{name}-popular", "recipeArn": "arn:aws:personalize:::recipe/aws-vod-most-popular",
+        "recommenderConfig": {"minRecommendationRequestsPerSecond": 1}}}]
+    return document
+
+
 def interactions_csv(users=60, items=40, rows=1500):
     lines = ["USER_ID,ITEM_ID,TIMESTAMP"]
     lines += [f"u{i * 7 % users},i{i * 13 % items},{1700000000 + i * 60}" for i in range(rows)]

@@ -88,6 +88,7 @@ def test_matrix_of_routes_scopes_and_token_states(fast):
     for method, path, op, _ in operations():
         target = path.replace("{id}", "nothing").replace("{name}", "nothing").replace("{campaign}", "c").replace("{n}", "1")
         target = target.replace("{triggerId}", "nothing").replace("{path}", "nothing").replace("{solution}", "nothing")
+        target = target.replace("{recommender}", "nothing").replace("{type}", "nothing")
         for state, (text, scope) in tokens.items():
             cells.append((method, target, op["x-scope"], state, text, scope))
     assert len(cells) >= 600, len(cells)

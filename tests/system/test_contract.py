@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from server_kit import BUILD, ROOT, config
+from server_kit import BUILD, ROOT, config, domain
 
 DOCUMENT = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -91,6 +91,7 @@ def world(steward):
     run = steward.wait_run(answer["run"]["id"])
     schedule = steward.ok("GET", "/schedules?config=contract")["items"][0]
     token = steward.ok("POST", "/tokens", json={"name": "contract", "scopes": ["read"]})
+    steward.apply(domain("contract-video"))
     webhook = steward.ok("POST", "/webhooks", json={"url": "https://hooks.example.com/contract", "types": ["test.none"]})
     plan = steward.ok("POST", "/plans", json={"config": "contract"})
     assert steward.ok("GET", f"/plans/{plan['id']}?wait=30")["status"] == "ready"
@@ -98,9 +99,10 @@ def world(steward):
 
 
 def path_values(path, world):
-    name = "contract-s0" if path.startswith("/solutions") else "contract"
+    name = "contract-s0" if path.startswith("/solutions") else "contract-video" if "/recommenders/" in path else "contract"
     kind = path.split("/")[1]
-    return {"name": name, "n": "1", "id": world.get(kind.rstrip("s"), ""), "campaign": "contract-c0"}
+    return {"name": name, "n": "1", "id": world.get(kind.rstrip("s"), ""), "campaign": "contract-c0",
+            "recommender": "contract-video-popular", "path": "import", "type": "run.failed"}
 
 
 def test_a_real_answer_of_every_operation(steward, world):
@@ -110,7 +112,8 @@ def test_a_real_answer_of_every_operation(steward, world):
         "createRun": {"config": "contract", "kind": "import"}, "savePlan": {"config": "contract"}, "createToken": {"name": "x", "scopes": ["read"]},
         "createWebhook": {"url": "https://hooks.example.com/contract", "types": ["test.none"]}, "patchWebhook": {"types": ["test.none"]},
         "replayWebhook": {"since": "2026-11-24T00:00:00Z"},
-        "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []}, "patchSchedule": {"paused": True, "reason": "contract"},
+        "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []},
+        "patchCampaign": {"minProvisionedTPS": 1}, "patchRecommender": {"minRecommendationRequestsPerSecond": 2}, "patchSchedule": {"paused": True, "reason": "contract"},
         "createSchedule": {"config": "contract", "kind": "observe", "expression": "rate(1 day)"}, "login": {"ticket": "none"},
     }
     done = []

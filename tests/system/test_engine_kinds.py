@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from server_kit import Server, config
+from server_kit import Server, config, domain
 
 FAST = ["--engine-lease", "2s", "--engine-quiescence", "6s", "--simulator-signature-window", "3s", "--poll-min", "50ms",
         "--poll-max", "300ms"]
@@ -37,19 +37,6 @@ def everything(name):
     document["solutions"].append({
         "serviceConfig": {"name": f"{name}-segments", "recipeArn": "arn:aws:personalize:::recipe/aws-item-affinity"},
         "batchSegmentJobs": [{"serviceConfig": {"numResults": 5}}]})
-    return document
-
-
-def domain(name):
-    """A VIDEO_ON_DEMAND group with a recommender."""
-    document = config(name, solutions=0)
-    document["datasetGroup"]["serviceConfig"]["domain"] = "VIDEO_ON_DEMAND"
-    schema = document["datasets"]["interactions"]["schema"]["serviceConfig"]
-    schema["domain"] = "VIDEO_ON_DEMAND"
-    schema["schema"]["fields"].insert(2, {"name": "EVENT_TYPE", "type": "string"})
-    document["recommenders"] = [{"serviceConfig": {
-        "name": f"{name}-popular", "recipeArn": "arn:aws:personalize:::recipe/aws-vod-most-popular",
-        "recommenderConfig": {"minRecommendationRequestsPerSecond": 1}}}]
     return document
 
 

@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from server_kit import BUCKET, ROOT, Server
+from server_kit import BUCKET, ROOT, Server, domain
 from test_contract import DOCUMENT, operations, resolve
 from test_simulator_js import install, node
 
@@ -107,6 +107,7 @@ def movies():
         server.aws("personalize").create_dataset_group(name="shop")
         run = server.apply(json.loads((SAMPLES / "parameter-file.json").read_text()))["run"]
         assert server.wait_run(run["id"], 120)["status"] == "succeeded"
+        server.apply(domain("video"))
         yield server
 
 
