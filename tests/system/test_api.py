@@ -680,7 +680,7 @@ def test_patch(steward, name):
     problem(steward.call("PATCH", f"/configs/{name}", json={"frobnicate": 1}), 422, "invalid")
     problem(steward.call("PATCH", f"/configs/{name}", json={"datasetGroup": {"serviceConfig": {"name": "x"}}}), 422)
     problem(steward.call("PATCH", f"/configs/{name}x", json={}), 404)
-    problem(steward.call("PATCH", f"/configs/{name}", json=[], headers={"Content-Type": "application/json-patch+json"}), 415)
+    problem(steward.call("PATCH", f"/configs/{name}", json={}, headers={"Content-Type": "application/ld+json"}), 415)
     problem(steward.call("PATCH", f"/configs/{name}", json={}, headers={"If-Match": '"v1-x"'}), 412)
 
 
