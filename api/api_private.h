@@ -34,7 +34,13 @@ enum scope {
     SCOPE_METRICS,
     SCOPE_COUNT
 };
-enum body_rule { BODY_NONE, BODY_JSON, BODY_OPTIONAL, BODY_DOCUMENT };
+enum body_rule {
+    BODY_NONE,
+    BODY_JSON,
+    BODY_OPTIONAL,
+    BODY_DOCUMENT,
+    BODY_ANY /* whatever the sender sends: its signature is over the bytes */
+};
 
 struct call;
 typedef void (*phase_fn)(struct call *c);
@@ -111,6 +117,7 @@ struct answer_cache;
 struct refusals;
 struct feed;
 struct metrics;
+struct sns_certificates;
 
 struct api {
     struct api_options options;
@@ -123,6 +130,7 @@ struct api {
     struct refusals *refusals;
     struct feed *feed;
     struct metrics *metrics;
+    struct sns_certificates *certificates;
     size_t in_flight;
     int64_t refusal_second; /* log lines about 503 in this second */
     int refusals_told;
@@ -225,6 +233,13 @@ struct body_member {
     bool is_required;
     size_t max_length; /* of strings; 0: 1,000 */
 };
+/* An object of the body, and where it is. */
+struct body_object {
+    const json_t *object;
+    const char *pointer;
+};
+void body_check_object(const struct body_object *at, const struct body_member *members, size_t n,
+                       struct findings *f);
 /* All problems at once: unknown, missing, wrong type, too long. Answers 422 and returns false. */
 bool body_check(struct call *c, const struct body_member *members, size_t n);
 
@@ -247,6 +262,8 @@ void refuse_unauthenticated(struct call *c, const char *detail);
 void audit_refusal(struct call *c, int status, const char *token_id);
 /* Counts the request of a token; answers 429 and returns false when it is one too many. */
 bool rate_admit(struct call *c);
+/* The same of a trigger, with the rate of writes. */
+bool rate_admit_hook(struct call *c, const char *trigger);
 
 /* ---- login.c ---- */
 #define TICKET_TEXT_BYTES 65
@@ -357,6 +374,15 @@ void api_webhook_rotate(struct call *c);
 void api_webhook_deliveries(struct call *c);
 void api_webhook_test(struct call *c);
 void api_webhook_replay(struct call *c);
+void api_triggers_list(struct call *c);
+void api_trigger_get(struct call *c);
+void api_trigger_post(struct call *c);
+void api_trigger_patch(struct call *c);
+void api_trigger_delete(struct call *c);
+void api_trigger_rotate(struct call *c);
+void api_trigger_deliveries(struct call *c);
+void api_trigger_test(struct call *c);
+void api_hook_post(struct call *c);
 void api_tokens_list(struct call *c);
 void api_token_get(struct call *c);
 void api_token_post(struct call *c);

@@ -101,24 +101,33 @@ static const struct body_member *find_member(const struct body_member *members, 
     return NULL;
 }
 
-bool body_check(struct call *c, const struct body_member *members, size_t n)
+void body_check_object(const struct body_object *at, const struct body_member *members, size_t n,
+                       struct findings *f)
 {
-    struct findings f = { 0 };
     const char *name;
     json_t *value;
 
     for (size_t i = 0; i < n; i++) {
-        char pointer[POINTER_BYTES] = "";
+        char pointer[POINTER_BYTES];
 
+        (void) str_copy(pointer, sizeof pointer, at->pointer);
         (void) json_pointer_key(pointer, sizeof pointer, members[i].name);
-        check_member(&members[i], json_object_get(c->body, members[i].name), pointer, &f);
+        check_member(&members[i], json_object_get(at->object, members[i].name), pointer, f);
     }
-    json_object_foreach (c->body, name, value) {
-        char pointer[POINTER_BYTES] = "";
+    json_object_foreach ((json_t *) at->object, name, value) {
+        char pointer[POINTER_BYTES];
 
+        (void) str_copy(pointer, sizeof pointer, at->pointer);
         (void) json_pointer_key(pointer, sizeof pointer, name);
         if (!find_member(members, n, name))
-            findings_add(&f, pointer, "unknown-key", "There is no member \"%.80s\" here.", name);
+            findings_add(f, pointer, "unknown-key", "There is no member \"%.80s\" here.", name);
     }
+}
+
+bool body_check(struct call *c, const struct body_member *members, size_t n)
+{
+    struct findings f = { 0 };
+
+    body_check_object(&(struct body_object){ c->body, "" }, members, n, &f);
     return !answer_if_found(c, "invalid", &f);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api_private.h"
+#include "hook.h"
 #include "steward/clock.h"
 #include "steward/log.h"
 
@@ -44,6 +45,7 @@ struct api *api_new(const struct api_options *options)
     api->answers = answer_cache_new();
     api->refusals = refusals_new(api);
     api->metrics = metrics_new();
+    api->certificates = sns_certificates_new(api);
     api->feed = feed_new(api);
     return api;
 }
@@ -64,6 +66,7 @@ void api_quiesce(struct api *api)
 {
     api->is_quiescing = true;
     refusals_flush(api->refusals);
+    sns_certificates_flush(api->certificates);
     feed_stop(api->feed);
 }
 
@@ -74,6 +77,7 @@ void api_close(struct api *api)
     auth_cache_free(api->auth);
     answer_cache_free(api->answers);
     metrics_free(api->metrics);
+    sns_certificates_free(api->certificates);
     router_free(api->router);
     free(api->entries);
     free(api);
@@ -180,7 +184,7 @@ static bool check_body_type(struct call *c)
         answer_problem(c, 400, "unexpected-body", "This request takes no body.");
         return false;
     }
-    if (n == 0 && c->route->body == BODY_OPTIONAL)
+    if (c->route->body == BODY_ANY || (n == 0 && c->route->body == BODY_OPTIONAL))
         return true;
     if (is_json_type(type) && is_charset_ours(type))
         return true;

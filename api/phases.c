@@ -164,7 +164,7 @@ void call_write(struct call *c, const struct db_op *ops, size_t n, const struct 
     memcpy(all + count, ops, n * sizeof *ops);
     count += n;
     c->answer_op = count - 1;
-    audit_store_insert(&(struct audit_new){ .token_id = c->who.token_id,
+    audit_store_insert(&(struct audit_new){ .token_id = c->who.token_id[0] ? c->who.token_id : NULL,
                                             .peer = c->peer,
                                             .method = http_method(c->rq),
                                             .path = http_path(c->rq),

@@ -194,17 +194,16 @@ static const char *rate_of(const struct call *c, struct limit *limit)
     return is_read ? "read" : "write";
 }
 
-bool rate_admit(struct call *c)
+static bool admit(struct call *c, const char *name, const struct limit *of, const char *who)
 {
-    struct limit limit;
+    struct limit limit = *of;
     struct limit_state state;
-    const char *name = rate_of(c, &limit);
     bool is_free;
 
     if (limit.count <= 0)
         return true;
-    is_free = limits_take(c->api->refusals->limits,
-                          arena_printf(c->arena, "%s %s", name, c->who.token_id), &limit, &state);
+    is_free = limits_take(c->api->refusals->limits, arena_printf(c->arena, "%s %s", name, who),
+                          &limit, &state);
     http_set_header(c->rq, "RateLimit-Policy",
                     arena_printf(c->arena, "\"%s\";q=%lld;w=%lld", name, (long long) limit.burst,
                                  (long long) (limit.burst * limit.per_us / limit.count / 1000000)));
@@ -220,9 +219,27 @@ bool rate_admit(struct call *c)
     if (!is_free)
         http_problem(c->rq, &(struct problem){ .status = 429,
                                                .code = "rate-limited",
-                                               .detail = "This token asks faster than it may; "
-                                                         "Retry-After says when to go on.",
+                                               .detail = "This token or trigger is used faster "
+                                                         "than it may; Retry-After says when to go "
+                                                         "on.",
                                                .is_retryable = true,
                                                .retry_after_s = (int) state.retry_after_s });
     return is_free;
+}
+
+bool rate_admit(struct call *c)
+{
+    struct limit limit;
+    const char *name = rate_of(c, &limit);
+
+    return admit(c, name, &limit, c->who.token_id);
+}
+
+bool rate_admit_hook(struct call *c, const char *trigger)
+{
+    const struct api_rates *rates = &c->api->options.rates;
+    const struct limit limit = { rates->writes_per_second, SECOND_US,
+                                 rates->writes_per_second * 5 };
+
+    return admit(c, "hook", &limit, trigger);
 }

@@ -14,23 +14,28 @@
 #include "steward/runs_store.h"
 #include "steward/tokens_store.h"
 
-/* Members of the body; all but config, kind and message are options of the plan. */
+/* clang-format off */
+#define INPUTS                                                                                     \
+    { .name = "solutions", .type = JSON_ARRAY },                                                   \
+    { .name = "datasets", .type = JSON_ARRAY },                                                    \
+    { .name = "jobs", .type = JSON_ARRAY },                                                        \
+    { .name = "mode", .type = JSON_STRING },                                                       \
+    { .name = "import", .type = JSON_STRING },                                                     \
+    { .name = "batch", .type = JSON_TRUE },                                                        \
+    { .name = "force", .type = JSON_TRUE },                                                        \
+    { .name = "destination", .type = JSON_STRING, .max_length = 256 },                             \
+    { .name = "ingestionMode", .type = JSON_STRING },                                              \
+    { .name = "dataLocation", .type = JSON_STRING, .max_length = 256 },                            \
+    { .name = "confirm", .type = JSON_TRUE },                                                      \
+    { .name = "prune", .type = JSON_TRUE }
+/* clang-format on */
+/* Members of the body; all but config and kind are options of the plan. */
 static const struct body_member run_members[] = {
+    INPUTS,
     { .name = "config", .type = JSON_STRING, .is_required = true, .max_length = 63 },
     { .name = "kind", .type = JSON_STRING, .is_required = true, .max_length = 40 },
-    { .name = "solutions", .type = JSON_ARRAY },
-    { .name = "datasets", .type = JSON_ARRAY },
-    { .name = "jobs", .type = JSON_ARRAY },
-    { .name = "mode", .type = JSON_STRING },
-    { .name = "import", .type = JSON_STRING },
-    { .name = "batch", .type = JSON_TRUE },
-    { .name = "force", .type = JSON_TRUE },
-    { .name = "destination", .type = JSON_STRING, .max_length = 256 },
-    { .name = "ingestionMode", .type = JSON_STRING },
-    { .name = "dataLocation", .type = JSON_STRING, .max_length = 256 },
-    { .name = "confirm", .type = JSON_TRUE },
-    { .name = "prune", .type = JSON_TRUE },
 };
+static const struct body_member option_members[] = { INPUTS };
 
 static void start_done(void *state)
 {
@@ -41,32 +46,33 @@ static void start_done(void *state)
     json_decref(s->options);
 }
 
-static bool check_words(struct findings *f, const json_t *body, const char *name,
+static void check_words(struct findings *f, const struct body_object *at, const char *name,
                         const char *const *words)
 {
-    const char *text = json_text(body, name);
-    char pointer[POINTER_BYTES] = "";
+    const char *text = json_text(at->object, name);
+    char pointer[POINTER_BYTES];
 
     if (!text)
-        return true;
+        return;
     for (; *words; words++)
         if (str_eq(*words, text))
-            return true;
+            return;
+    (void) str_copy(pointer, sizeof pointer, at->pointer);
     (void) json_pointer_key(pointer, sizeof pointer, name);
     findings_add(f, pointer, "bad-value", "\"%s\" can not be \"%.60s\".", name, text);
-    return false;
 }
 
-static void check_texts(struct findings *f, const json_t *body, const char *name)
+static void check_texts(struct findings *f, const struct body_object *at, const char *name)
 {
     size_t i;
     json_t *item;
 
-    json_array_foreach (json_object_get(body, name), i, item) {
-        char pointer[POINTER_BYTES] = "";
+    json_array_foreach (json_object_get(at->object, name), i, item) {
+        char pointer[POINTER_BYTES];
 
         if (json_is_string(item))
             continue;
+        (void) str_copy(pointer, sizeof pointer, at->pointer);
         (void) json_pointer_key(pointer, sizeof pointer, name);
         (void) json_pointer_index(pointer, sizeof pointer, i);
         findings_add(f, pointer, "wrong-type", "\"%s\" holds names, not %s.", name,
@@ -90,22 +96,60 @@ static void jobs_as_texts(json_t *options)
     }
 }
 
-/* What can not be undone is confirmed. */
-static void check_deletion(struct findings *f, const json_t *body)
+static void missing(struct findings *f, const struct body_object *at, const char *name,
+                    const char *detail)
 {
-    if (!json_bool_or(body, "confirm", false))
-        findings_add(f, "/confirm", "missing",
-                     "A deletion of data can not be undone: say \"confirm\": true.");
-    if (!json_text(body, "dataLocation"))
-        findings_add(f, "/dataLocation", "missing",
-                     "The s3:// address of a CSV file with a column USER_ID is needed.");
+    char pointer[POINTER_BYTES];
+
+    (void) str_copy(pointer, sizeof pointer, at->pointer);
+    (void) json_pointer_key(pointer, sizeof pointer, name);
+    findings_add(f, pointer, "missing", "%s", detail);
 }
 
-static bool take_body(struct call *c, struct run_start *s)
+/* What can not be undone is confirmed. */
+static void check_deletion(struct findings *f, const struct body_object *at)
+{
+    if (!json_bool_or(at->object, "confirm", false))
+        missing(f, at, "confirm", "A deletion of data can not be undone: say \"confirm\": true.");
+    if (!json_text(at->object, "dataLocation"))
+        missing(f, at, "dataLocation",
+                "The s3:// address of a CSV file with a column USER_ID is needed.");
+}
+
+/* What the table of members can not say. */
+static void check_inputs(struct findings *f, const struct body_object *at)
 {
     static const char *const modes[] = { "full", "update", NULL };
     static const char *const imports[] = { "ifNewer", "force", "skip", NULL };
     static const char *const ingestions[] = { "BULK", "PUT", "ALL", NULL };
+
+    check_words(f, at, "mode", modes);
+    check_words(f, at, "import", imports);
+    check_words(f, at, "ingestionMode", ingestions);
+    check_texts(f, at, "solutions");
+    check_texts(f, at, "datasets");
+    check_texts(f, at, "jobs");
+}
+
+void run_options_check(json_t *options, enum run_kind kind, const char *pointer, struct findings *f)
+{
+    const struct body_object at = { options, pointer };
+
+    body_check_object(&at, option_members, ARRAY_LEN(option_members), f);
+    jobs_as_texts(options);
+    check_inputs(f, &at);
+    if (kind == RUN_KIND_DELETE_DATA)
+        check_deletion(f, &at);
+}
+
+bool run_kind_deletes(enum run_kind kind, const json_t *options)
+{
+    return kind == RUN_KIND_DESTROY || kind == RUN_KIND_DELETE_DATA ||
+           json_bool_or(options, "prune", false);
+}
+
+static bool take_body(struct call *c, struct run_start *s)
+{
     struct findings f = { 0 };
 
     if (!body_parse(c) || !body_check(c, run_members, ARRAY_LEN(run_members)))
@@ -114,12 +158,7 @@ static bool take_body(struct call *c, struct run_start *s)
     json_object_del(s->options, "config");
     json_object_del(s->options, "kind");
     jobs_as_texts(s->options);
-    (void) check_words(&f, c->body, "mode", modes);
-    (void) check_words(&f, c->body, "import", imports);
-    (void) check_words(&f, c->body, "ingestionMode", ingestions);
-    check_texts(&f, c->body, "solutions");
-    check_texts(&f, c->body, "datasets");
-    check_texts(&f, s->options, "jobs");
+    check_inputs(&f, &(struct body_object){ s->options, "" });
     s->config = json_text(c->body, "config");
     if (!run_kind_find(json_text(c->body, "kind"), &s->kind))
         findings_add(&f, "/kind", "bad-value", "There is no run kind \"%.40s\".",
@@ -131,17 +170,14 @@ static bool take_body(struct call *c, struct run_start *s)
                      "This release can not start runs of the kind \"%s\" yet.",
                      run_kind_name(s->kind));
     else if (s->kind == RUN_KIND_DELETE_DATA)
-        check_deletion(&f, c->body);
+        check_deletion(&f, &(struct body_object){ c->body, "" });
     return !answer_if_found(c, "invalid", &f);
 }
 
 /* What deletes is a change of the desired state, not the operation of it. */
 static bool may_start(struct call *c, enum run_kind kind)
 {
-    bool is_deleting = kind == RUN_KIND_DESTROY || kind == RUN_KIND_DELETE_DATA ||
-                       json_bool_or(c->body, "prune", false);
-
-    if (!is_deleting || c->who.scopes >> SCOPE_APPLY & 1)
+    if (!run_kind_deletes(kind, c->body) || c->who.scopes >> SCOPE_APPLY & 1)
         return true;
     answer_problemf(c, 403, "forbidden", "Runs of the kind \"%s\" need the scope \"apply\".",
                     run_kind_name(kind));

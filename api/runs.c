@@ -102,7 +102,8 @@ static const char *const *run_kinds(struct call *c)
 
 void api_runs_list(struct call *c)
 {
-    static const char *const triggers[] = { "api", "apply", "schedule", "hook", "retry", NULL };
+    static const char *const triggers[] = { "api",   "apply",  "schedule", "hook",
+                                            "retry", "upload", NULL };
     struct run_read *r = arena_alloc(c->arena, sizeof *r);
     struct runs_filter f = { .config = http_query(c->rq, "config"),
                              .schedule_id = http_query(c->rq, "scheduleId") };

@@ -366,6 +366,8 @@ static enum err_code build(struct server *s, struct err *e)
     TRY(open_outbound(s, e));
     api.outbound = s->outbound;
     api.secrets = s->secrets;
+    api.fuse_per_solution = (int) s->options.fuse_per_solution;
+    api.fuse_per_account = (int) s->options.fuse_per_account;
     if (mailbox_init(&s->mailbox, &s->loop))
         return err_set(e, ERR_INTERNAL, "The loop could not be set up.");
     s->has_mailbox = true;

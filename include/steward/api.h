@@ -56,6 +56,8 @@ struct api_options {
     const char *const *cors_origins;       /* NULL-terminated or NULL: none */
     const struct outbound_rules *outbound; /* where webhooks may go */
     struct secret_box *secrets;            /* what their secrets are sealed with */
+    int fuse_per_solution, fuse_per_account; /* trainings within 24 hours: what triggers ask before
+                                                they start a run */
 };
 
 struct api *api_new(const struct api_options *options);

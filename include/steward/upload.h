@@ -15,6 +15,7 @@
 
 #include "steward/err.h"
 #include "steward/parameter_file.h"
+#include "steward/plan.h"
 
 /*
  * The objects that a notification says were created: [{bucket, key}], keys decoded. Takes an S3
@@ -36,6 +37,10 @@ struct upload_place {
 };
 /* Whether the object is data that an import of the config would read. */
 bool upload_is_data(const struct upload_place *place, const char *bucket, const char *key);
+
+/* The same for all datasets of a file. */
+bool upload_is_data_of(const struct parameter_file *f, const struct plan_settings *settings,
+                       const char *bucket, const char *key);
 
 /*
  * A parameter file's data lies beside it: when the document does not say where and the folder is

@@ -146,13 +146,35 @@ bool upload_is_data(const struct upload_place *place, const char *bucket, const 
     AUTO_FREE char *fallback = NULL;
     const char *rest;
 
-    if (!str_is_empty(place->source))
+    if (place->source && *place->source)
         return is_below_source(place->source, bucket, key);
     if (!str_eq(place->bucket, bucket))
         return false;
     fallback = xasprintf("train/%s/", place->config);
     rest = below(str_is_empty(place->prefix) ? fallback : place->prefix, key);
     return rest && is_data_name(rest);
+}
+
+/* The datasets that lie at a place of their own, then the usual layout for all the others. */
+bool upload_is_data_of(const struct parameter_file *f, const struct plan_settings *settings,
+                       const char *bucket, const char *key)
+{
+    struct upload_place place = {
+        .config = f->name,
+        .bucket = json_text_or(f->deployment, "bucket", settings->bucket),
+        .prefix = json_text_or(f->deployment, "prefix", settings->prefix),
+    };
+
+    for (size_t i = 0; i < f->n_components; i++) {
+        const struct component *c = &f->components[i];
+        const json_t *source = json_object_get(c->workflow, "source");
+
+        place.source = c->dataset_type ? json_text(source, "dataLocation") : NULL;
+        if (place.source && upload_is_data(&place, bucket, key))
+            return true;
+    }
+    place.source = NULL;
+    return upload_is_data(&place, bucket, key);
 }
 
 void upload_settle_document(json_t *document, const char *name, const char *prefix, const char *key)

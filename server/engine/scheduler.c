@@ -93,7 +93,8 @@ void scheduler_run(struct engine *engine)
         enum err_code rc = engine_connect(engine, "steward scheduler", &db, &e);
 
         at.db = db;
-        if (rc || fire_due(&at, &next_ms, &e) || observe_due(engine, db, &observed_ms, &e)) {
+        if (rc || fire_due(&at, &next_ms, &e) || quiet_tick(engine, db, &e) ||
+            observe_due(engine, db, &observed_ms, &e)) {
             log_error("engine", "scheduler_trouble", &e);
             next_ms = PAUSE_MS;
         }

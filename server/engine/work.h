@@ -219,6 +219,10 @@ void audit_settle(struct worker *k, const struct work *w);
 /* Starts the daily audit when it is due. */
 MUST_USE enum err_code audit_tick(struct engine *engine, struct db_conn *db, struct err *e);
 
+/* ---- quiet.c ---- */
+/* Starts the runs that waited for quiet and are due. */
+MUST_USE enum err_code quiet_tick(struct engine *engine, struct db_conn *db, struct err *e);
+
 /* ---- importer.c ---- */
 /* Stores what finished imports have read as configs; run_id: only that one's, NULL: all that are
  * left over. */

@@ -33,6 +33,18 @@ static const struct db_stmt old_answers = {
 static const struct db_stmt old_tickets = {
     "retention_tickets", "DELETE FROM login_tickets WHERE expires_at < now() - interval '1 hour'", 0
 };
+static const struct db_stmt old_received = {
+    "retention_received",
+    "WITH seen AS (DELETE FROM trigger_seen WHERE (trigger_id, key) IN (SELECT trigger_id, key FROM trigger_seen"
+    "  WHERE expires_at < now() ORDER BY expires_at LIMIT 500)),"
+    " messages AS (DELETE FROM queue_messages WHERE id IN (SELECT id FROM queue_messages"
+    "  WHERE received_at < now() - interval '15 days' ORDER BY received_at LIMIT 500)),"
+    " files AS (DELETE FROM uploads WHERE id IN (SELECT id FROM uploads"
+    "  WHERE finished_at < now() - interval '30 days' ORDER BY finished_at LIMIT 500))"
+    " DELETE FROM trigger_deliveries WHERE id IN (SELECT id FROM trigger_deliveries"
+    "  WHERE received_at < now() - interval '31 days' AND state <> 'waiting' ORDER BY received_at LIMIT 500)",
+    0
+};
 /* clang-format on */
 
 static void seconds_of(int64_t ms, char out[32])
@@ -44,6 +56,7 @@ enum err_code retention_store_batch(struct db_conn *c, const struct retention *k
 {
     char events[32], runs[32];
     const struct db_op answers = { .stmt = &old_answers }, tickets = { .stmt = &old_tickets };
+    const struct db_op received = { .stmt = &old_received };
     const struct db_op log = { .stmt = &old_events, .params = { events } };
     const struct db_op finished = { .stmt = &old_runs, .params = { runs } };
 
@@ -51,6 +64,7 @@ enum err_code retention_store_batch(struct db_conn *c, const struct retention *k
     seconds_of(keep->runs_ms, runs);
     TRY(db_query(c, &answers, NULL, e));
     TRY(db_query(c, &tickets, NULL, e));
+    TRY(db_query(c, &received, NULL, e));
     if (keep->events_ms)
         TRY(db_query(c, &log, NULL, e));
     return keep->runs_ms ? db_query(c, &finished, NULL, e) : OK;

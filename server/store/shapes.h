@@ -34,7 +34,8 @@
     SQL_MEMBER_NUMBER("configVersion", "r.config_version") SQL_MEMBER_WORD("kind", "r.kind")       \
     SQL_MEMBER_WORD("status", "r.state") SQL_MEMBER_WORD("result", "r.result")                     \
     SQL_MEMBER_TEXT("reason", "r.reason") SQL_MEMBER_WORD("trigger", "r.trigger")                  \
-    SQL_MEMBER_WORD("scheduleId", "r.schedule_id") SQL_MEMBER_AT("nominalAt", "r.nominal_at")      \
+    SQL_MEMBER_WORD("scheduleId", "r.schedule_id") SQL_MEMBER_WORD("triggerId", "r.trigger_id")    \
+    SQL_MEMBER_TEXT("dataVersion", "r.data_version") SQL_MEMBER_AT("nominalAt", "r.nominal_at")    \
     SQL_MEMBER_WORD("retryOf", "r.retry_of") SQL_MEMBER_JSON("options", "r.options")               \
     SQL_MEMBER_WORD("overlap", "r.overlap") SQL_MEMBER_NUMBER("openSteps", "r.open_steps")         \
     SQL_MEMBER_NUMBER("totalSteps", "r.total_steps") SQL_MEMBER_TEXT("createdBy", "r.created_by")  \
@@ -140,6 +141,14 @@
 #define SQL_DELIVERY_ID(event, endpoint)                                                           \
     "'dlv_' || substr(" event ", 5, 10) || upper(substr(md5(" endpoint " || ' ' || " event \
     "), 1, 16))"
+
+/* A delivery d to a trigger. */
+#define SQL_RECEIVED                                                                               \
+    "json_strip_nulls(json_build_object('id', d.id, 'trigger', d.trigger_id, 'status', d.state,"    \
+    " 'run', d.run_id, 'dueAt', CASE WHEN d.state = 'waiting' THEN (SELECT " SQL_AT("q.due_at")     \
+    " FROM quiet_runs q WHERE q.key = d.trigger_id) END, 'code', d.code, 'reason', d.reason,"       \
+    " 'messageId', d.message_id, 'dataVersion', d.data_version, 'receivedAt', "                     \
+    SQL_AT("d.received_at") "))"
 
 /* A token t, without its secret. */
 #define SQL_TOKEN                                                                                  \

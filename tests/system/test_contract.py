@@ -93,16 +93,18 @@ def world(steward):
     token = steward.ok("POST", "/tokens", json={"name": "contract", "scopes": ["read"]})
     steward.apply(domain("contract-video"))
     webhook = steward.ok("POST", "/webhooks", json={"url": "https://hooks.example.com/contract", "types": ["test.none"]})
+    trigger = steward.ok("POST", "/triggers", json={"config": "contract", "kind": "observe", "auth": "bearer", "secret": steward.token})
     plan = steward.ok("POST", "/plans", json={"config": "contract"})
     assert steward.ok("GET", f"/plans/{plan['id']}?wait=30")["status"] == "ready"
-    return {"webhook": webhook["id"], "document": document, "run": run["id"], "schedule": schedule["id"], "token": token["id"], "plan": plan["id"]}
+    return {"webhook": webhook["id"], "trigger": trigger["id"], "document": document, "run": run["id"], "schedule": schedule["id"], "token": token["id"], "plan": plan["id"]}
 
 
 def path_values(path, world):
     name = "contract-s0" if path.startswith("/solutions") else "contract-video" if "/recommenders/" in path else "contract"
     kind = path.split("/")[1]
     return {"name": name, "n": "1", "id": world.get(kind.rstrip("s"), ""), "campaign": "contract-c0",
-            "recommender": "contract-video-popular", "path": "import", "type": "run.failed"}
+            "recommender": "contract-video-popular", "path": "import", "type": "run.failed",
+            "triggerId": world["trigger"]}
 
 
 def test_a_real_answer_of_every_operation(steward, world):
@@ -111,6 +113,9 @@ def test_a_real_answer_of_every_operation(steward, world):
         "planConfig": world["document"], "importConfig": {"datasetGroup": "contract"},
         "createRun": {"config": "contract", "kind": "import"}, "savePlan": {"config": "contract"}, "createToken": {"name": "x", "scopes": ["read"]},
         "createWebhook": {"url": "https://hooks.example.com/contract", "types": ["test.none"]}, "patchWebhook": {"types": ["test.none"]},
+        "createTrigger": {"config": "contract", "kind": "retrain", "auth": "standardWebhooks"}, "patchTrigger": {"maxPerDay": 9},
+        "testTrigger": {"headers": {"webhook-id": "x"}, "body": "{}"}, "deliverToTrigger": {"dataVersion": "1"},
+        "rotateTriggerSecret": {"secret": "x" * 30},
         "replayWebhook": {"since": "2026-11-24T00:00:00Z"},
         "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []},
         "patchCampaign": {"minProvisionedTPS": 1}, "patchRecommender": {"minRecommendationRequestsPerSecond": 2}, "patchSchedule": {"paused": True, "reason": "contract"},
@@ -127,6 +132,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         expected = {"cancelRun": 409, "importConfig": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
                     "createRun": 202, "savePlan": 202, "applyPlan": 409, "runSchedule": 202, "createToken": 201, "createSchedule": 201,
                     "deleteSchedule": 409, "revokeToken": 204, "createLoginTicket": 201, "login": 401,
+                    "createTrigger": 201, "deleteTrigger": 204, "deliverToTrigger": 202,
                     "createWebhook": 201, "deleteWebhook": 204, "testWebhook": 202, "replayWebhook": 202}
         assert answer.status_code == expected.get(op["operationId"], 200), (target, answer.text[:300])
         done.append(op["operationId"])

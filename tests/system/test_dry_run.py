@@ -30,6 +30,8 @@ class World:
         server.wait_run(self.cancelled)
         self.token = server.ok("POST", "/tokens", json={"name": "dry", "scopes": ["read"]})["id"]
         self.schedule = server.ok("GET", "/schedules?config=dry")["items"][0]["id"]
+        self.trigger = server.ok("POST", "/triggers", json={"config": "dry", "kind": "observe", "auth": "bearer",
+                                                            "secret": server.token})["id"]
         self.plan = server.ok("POST", "/plans", json={"document": self.document})["id"]
         assert server.ok("GET", f"/plans/{self.plan}?wait=30")["status"] == "ready"
         lines = (server.data_dir / "postgres/postmaster.pid").read_text().splitlines()
@@ -100,6 +102,11 @@ def requests_of(world):
         "resumeServer": ("/resume", None, {}),
         "savePlan": ("/plans", {"config": "dry"}, {}),
         "applyPlan": (f"/plans/{world.plan}/apply", None, {}),
+        "createTrigger": ("/triggers", {"config": "dry", "kind": "retrain", "auth": "github"}, {}),
+        "patchTrigger": (f"/triggers/{world.trigger}", {"maxPerDay": 2}, {}),
+        "rotateTriggerSecret": (f"/triggers/{world.trigger}/rotate", None, {}),
+        "testTrigger": (f"/triggers/{world.trigger}/test", None, {}),
+        "deliverToTrigger": (f"/hooks/{world.trigger}", {"dataVersion": "1"}, {}),
         "createToken": ("/tokens", {"name": "dry-new", "scopes": ["read"]}, {}),
         "revokeToken": (f"/tokens/{world.token}", None, {}),
     }

@@ -130,6 +130,10 @@ def variables(server, operation, known):
         known["TOKEN_ID"] = server.ok("POST", "/tokens", json={"name": "curl", "scopes": ["read"]})["id"]
     if "WEBHOOK" not in known:
         known["WEBHOOK"] = server.ok("POST", "/webhooks", json={"url": "https://hooks.example.com/curl", "types": ["test.none"]})["id"]
+    if "TRIGGER" not in known:
+        secret = "a secret of this test only".replace(" ", "-")
+        own = {"config": "movies", "kind": "observe", "auth": "bearer", "secret": secret}
+        known |= {"TRIGGER": server.ok("POST", "/triggers", json=own)["id"], "TRIGGER_SECRET": secret}
     if operation in ("getPlan", "applyPlan") and "PLAN" not in known:
         known["PLAN"] = server.ok("POST", "/plans", json={"config": "movies"})["id"]
         assert server.ok("GET", f"/plans/{known['PLAN']}?wait=30")["status"] == "ready"
@@ -153,7 +157,7 @@ def run_curl(server, line, known):
 
 # A run may be over before the next line cancels it, or have succeeded before one tries it again.
 TOO_LATE = {"cancelRun": "run-finished", "retryRun": "not-retryable"}
-ORDER = {"cancelRun": 1, "retryRun": 2, "deleteWebhook": 7, "deleteConfig": 8, "revokeToken": 9}
+ORDER = {"cancelRun": 1, "retryRun": 2, "deleteWebhook": 7, "deleteTrigger": 7, "deleteConfig": 8, "revokeToken": 9}
 
 
 def test_curl_lines_work(movies):
