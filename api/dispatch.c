@@ -239,7 +239,8 @@ static bool check_accept(struct call *c)
     const char *accept = http_header(c->rq, "Accept");
     AUTO_BUF struct buf given = { 0 };
 
-    if (!accept || !accept[strspn(accept, " \t")] || c->route->flags & ROUTE_DATALESS)
+    if (!accept || !accept[strspn(accept, " \t")] || c->route->flags & ROUTE_DATALESS ||
+        c->route->body == BODY_ANY) /* a message is not lost for a header */
         return true;
     for (const char *p = accept; *p; p += *p == ',') {
         size_t n;

@@ -2,9 +2,9 @@
  * hook_start.c - from a message that a trigger may believe to its run: known already, refused for
  * now, waiting for quiet, or started.
  *
- * The payload never chooses what is done; it may name a data version, or tell of S3 objects, of which
- * those that are no data of the trigger's config are ignored. The delivery, what is remembered of it
- * and the run are one transaction behind a lock of the trigger.
+ * The payload never chooses what is done; it may name a data version, or tell of S3 objects, of
+ * which those that are no data of the trigger's config are ignored. The delivery, what is
+ * remembered of it and the run are one transaction behind a lock of the trigger.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,8 +114,7 @@ const char *hook_plan(struct call *c, struct hook_work *w, size_t op)
         return "The stored config is not valid for this release.";
     if (plan_build(&w->file, c->api->settings, w->kind, w->options, &w->plan, &e))
         return arena_strdup(c->arena, e.message);
-    return w->plan.n_steps ? NULL
-                           : "The config has nothing that a run of this kind would work on.";
+    return w->plan.n_steps ? NULL : "The config has nothing that a run of this kind would work on.";
 }
 
 void hook_fill_guard(struct call *c, struct hook_work *w)
@@ -196,9 +195,9 @@ static void reject(struct call *c, const char *code, const char *reason)
         return;
     }
     hooks_store_rejected(&w->delivery, &op);
-    call_write(c, &op, 1,
-               &(struct write_note){
-                   .status = 429, .detail = detail_of(c, w), .next = rejected_written });
+    call_write(
+        c, &op, 1,
+        &(struct write_note){ .status = 429, .detail = detail_of(c, w), .next = rejected_written });
 }
 
 /* ---- now, or when it is quiet ---- */
@@ -344,9 +343,9 @@ static void trigger_again(struct call *c)
         answer_not_found(c, "trigger", w->trigger);
         return;
     }
-    hooks_store_seen(&(struct hook_keys){ w->trigger, w->has_id ? w->id_key : NULL,
-                                          w->content_key },
-                     &ops[READ_SEEN]);
+    hooks_store_seen(
+        &(struct hook_keys){ w->trigger, w->has_id ? w->id_key : NULL, w->content_key },
+        &ops[READ_SEEN]);
     hooks_store_waiting(w->trigger, &ops[READ_WAITING]);
     configs_store_current(w->config, &ops[READ_CONFIG]);
     call_read(c, ops, READ_COUNT, state_read);

@@ -175,7 +175,8 @@ static void check_secret(struct call *c, const struct hook_work *w)
         secrets.old = old;
     verdict = hook_verify(w->auth, &secrets, &w->request);
     if (!has_secret || verdict != HOOK_GOOD)
-        refuse(c, has_secret ? hook_verdict_text(verdict) : "The trigger's secret can not be read.");
+        refuse(c,
+               has_secret ? hook_verdict_text(verdict) : "The trigger's secret can not be read.");
     else
         authenticated(c);
 }

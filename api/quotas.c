@@ -25,7 +25,8 @@ static void add_in_progress(const struct call *c, const char *kind, json_t *item
 {
     size_t row = find_row(c, READ_IN_PROGRESS, kind);
 
-    json_object_set_new(item, "used", json_integer(rows_int(c->reply, READ_IN_PROGRESS, row, 1, 0)));
+    json_object_set_new(item, "used",
+                        json_integer(rows_int(c->reply, READ_IN_PROGRESS, row, 1, 0)));
     json_object_set_new(item, "waiting",
                         json_integer(rows_int(c->reply, READ_IN_PROGRESS, row, 2, 0)));
 }
@@ -39,8 +40,7 @@ static void add_standing(const struct call *c, const struct quota *q, const char
     const char *config = rows_text(c->reply, READ_STANDING, row, 2);
 
     json_object_set_new(
-        item, "used",
-        json_integer(rows_int(c->reply, READ_STANDING, row, is_account ? 1 : 3, 0)));
+        item, "used", json_integer(rows_int(c->reply, READ_STANDING, row, is_account ? 1 : 3, 0)));
     if (!is_account && config)
         json_object_set_new(item, "fullestConfig", json_string(config));
 }
@@ -49,10 +49,10 @@ static json_t *quota_json(const struct call *c, enum kind_id kind, const struct 
 {
     const struct quota_limits *limits = c->api->settings->limits;
     int64_t limit = limits->values[kind];
-    json_t *item = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "name", q->name, "kind",
-                             kinds[kind].name, "per", q->per, "counts",
-                             q->is_in_progress ? "inProgress" : "standing", "default",
-                             (json_int_t) q->limit, "adjustable", quota_is_adjustable(q));
+    json_t *item =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "name", q->name, "kind", kinds[kind].name,
+                  "per", q->per, "counts", q->is_in_progress ? "inProgress" : "standing", "default",
+                  (json_int_t) q->limit, "adjustable", quota_is_adjustable(q));
 
     if (limit || !q->is_in_progress) /* 0 of what is in progress: any number */
         json_object_set_new(item, "limit", json_integer(limit));

@@ -1,10 +1,10 @@
 /*
- * sns_fetch.c - the two addresses of Amazon SNS that a message makes us ask: its certificate, and the
- * confirmation of a subscription.
+ * sns_fetch.c - the two addresses of Amazon SNS that a message makes us ask: its certificate, and
+ * the confirmation of a subscription.
  *
- * The loop never waits: libuv's pool makes the call, by the same rules and guard as webhooks go out.
- * Both addresses were checked to be Amazon's. A certificate is kept for a day, a few of them; what a
- * message names is no reason to ask for one again and again.
+ * The loop never waits: libuv's pool makes the call, by the same rules and guard as webhooks go
+ * out. Both addresses were checked to be Amazon's. A certificate is kept for a day, a few of them;
+ * what a message names is no reason to ask for one again and again.
  */
 #include <string.h>
 
@@ -13,12 +13,12 @@
 #include "steward/log.h"
 #include "steward/outbound.h"
 
-#define KEPT_MAX    8
-#define KEEP_MS     INT64_C(86400000)
-#define TIMEOUT_MS  5000
-#define PEM_MAX     32768
-#define OPEN_MAX    8
-#define URL_BYTES   1024
+#define KEPT_MAX   8
+#define KEEP_MS    INT64_C(86400000)
+#define TIMEOUT_MS 5000
+#define PEM_MAX    32768
+#define OPEN_MAX   8
+#define URL_BYTES  1024
 
 struct kept {
     char url[URL_BYTES];
@@ -113,8 +113,7 @@ static void keep(struct sns_certificates *s, struct fetch *f)
 static const struct kept *find(const struct sns_certificates *s, const char *url)
 {
     for (size_t i = 0; i < KEPT_MAX; i++)
-        if (s->kept[i].pem && str_eq(s->kept[i].url, url) &&
-            s->kept[i].until_ms > clock_mono_ms())
+        if (s->kept[i].pem && str_eq(s->kept[i].url, url) && s->kept[i].until_ms > clock_mono_ms())
             return &s->kept[i];
     return NULL;
 }

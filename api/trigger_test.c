@@ -1,8 +1,8 @@
 /*
  * trigger_test.c - POST /triggers/{id}/test: what a delivery would do now, without any effect.
  *
- * With a sample of a request (headers and body) it says what is wrong with its signature: to whoever
- * holds a token that is worth an afternoon, and to nobody else is it told.
+ * With a sample of a request (headers and body) it says what is wrong with its signature: to
+ * whoever holds a token that is worth an afternoon, and to nobody else is it told.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static char *unseal(struct call *c, const struct hook_work *w, int column)
     if (w->auth == HOOK_BEARER)
         return xstrdup(stored);
     return secret_box_unseal(c->api->options.secrets, w->trigger, stored, &plain, &e) ? NULL
-                                                                                       : plain;
+                                                                                      : plain;
 }
 
 /* The row is that of hooks_store_find(). NULL: there is no sample. */

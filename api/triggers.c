@@ -1,6 +1,6 @@
 /*
- * triggers.c - triggers: what may start a run from outside, made, changed, rotated. A secret is shown
- * once, when it is made or rotated; it is kept sealed, a bearer's only as its hash.
+ * triggers.c - triggers: what may start a run from outside, made, changed, rotated. A secret is
+ * shown once, when it is made or rotated; it is kept sealed, a bearer's only as its hash.
  */
 #include <string.h>
 
@@ -170,8 +170,8 @@ static const char *take_number(struct call *c, const char *name, const int64_t r
         return NULL;
     (void) json_pointer_key(pointer, sizeof pointer, name);
     if (n < range[0] || n > range[1])
-        findings_add(f, pointer, "bad-value", "\"%s\" is %lld to %lld.", name,
-                     (long long) range[0], (long long) range[1]);
+        findings_add(f, pointer, "bad-value", "\"%s\" is %lld to %lld.", name, (long long) range[0],
+                     (long long) range[1]);
     return arena_printf(c->arena, "%lld", (long long) n);
 }
 
@@ -409,16 +409,17 @@ static void written(struct call *c)
 static void update(struct call *c)
 {
     struct trigger_work *w = c->state;
-    struct db_op ops[2];
+    struct db_op ops[2 + TRIGGERS_STORE_FENCE_OPS];
+    size_t n = triggers_store_fence(w->id, c->fence_sha256, ops);
 
     if ((w->row.name && !is_name_free(c, w->id)) || !check_plan(c, w, 1))
         return;
     w->row.id = w->id;
     w->row.options = options_text(c, w);
-    triggers_store_update(&w->row, &ops[0]);
-    triggers_store_answer(w->id, &ops[1]);
+    triggers_store_update(&w->row, &ops[n++]);
+    triggers_store_answer(w->id, &ops[n++]);
     call_write(
-        c, ops, ARRAY_LEN(ops),
+        c, ops, n,
         &(struct write_note){ .status = 200, .detail = detail_of(c, w->id), .next = written });
 }
 
@@ -442,21 +443,13 @@ static bool fill_rest(struct call *c, struct trigger_work *w)
 static void change_found(struct call *c)
 {
     struct trigger_work *w = c->state;
-    const char *match = http_header(c->rq, "If-Match");
-    char etag[96];
 
-    if (!is_found(c))
+    if (!is_found(c) || !check_if_match(c, 0, T_JSON, "trigger") || !fill_rest(c, w))
         return;
-    answer_etag(rows_text(c->reply, 0, 0, T_JSON), rows_length(c->reply, 0, 0, T_JSON), NULL, etag);
-    if (match && !etag_matches(match, etag)) {
-        http_set_header(c->rq, "ETag", etag);
-        answer_problem(c, 412, "precondition-failed", "The trigger is not as If-Match says.");
-    } else if (fill_rest(c, w)) {
-        if (c->is_dry_run)
-            trigger_read(c);
-        else
-            read_name_and_config(c, update);
-    }
+    if (c->is_dry_run)
+        trigger_read(c);
+    else
+        read_name_and_config(c, update);
 }
 
 static void begin_change(struct call *c)
@@ -479,17 +472,19 @@ static void deleted(struct call *c)
 static void delete_found(struct call *c)
 {
     struct trigger_work *w = c->state;
-    struct db_op op;
+    struct db_op ops[1 + TRIGGERS_STORE_FENCE_OPS];
+    size_t n;
 
-    if (!is_found(c))
+    if (!is_found(c) || !check_if_match(c, 0, T_JSON, "trigger"))
         return;
     if (c->is_dry_run) {
         http_respond(c->rq, 204, NULL, "", 0);
         return;
     }
-    triggers_store_delete(w->id, &op);
+    n = triggers_store_fence(w->id, c->fence_sha256, ops);
+    triggers_store_delete(w->id, &ops[n++]);
     call_write(
-        c, &op, 1,
+        c, ops, n,
         &(struct write_note){ .status = 204, .detail = detail_of(c, w->id), .next = deleted });
 }
 
@@ -509,9 +504,10 @@ static void rotate_found(struct call *c)
     struct trigger_work *w = c->state;
     const char *secret = json_text(c->body, "secret");
     struct trigger_rotation r = { .overlap_seconds = OVERLAP };
-    struct db_op ops[2];
+    struct db_op ops[2 + TRIGGERS_STORE_FENCE_OPS];
+    size_t n;
 
-    if (!is_found(c))
+    if (!is_found(c) || !check_if_match(c, 0, T_JSON, "trigger"))
         return;
     if (w->auth == HOOK_SNS) {
         answer_problem(c, 409, "no-secret", hook_secret_rule(HOOK_SNS));
@@ -528,9 +524,10 @@ static void rotate_found(struct call *c)
     r.id = w->id;
     r.old_secret = arena_strdup(c->arena, rows_text(c->reply, 0, 0, T_SECRET));
     r.secret = make_secret(c, w, w->id);
-    triggers_store_rotate(&r, &ops[0]);
-    triggers_store_answer(w->id, &ops[1]);
-    call_write(c, ops, ARRAY_LEN(ops),
+    n = triggers_store_fence(w->id, c->fence_sha256, ops);
+    triggers_store_rotate(&r, &ops[n++]);
+    triggers_store_answer(w->id, &ops[n++]);
+    call_write(c, ops, n,
                &(struct write_note){
                    .status = 200, .detail = detail_of(c, w->id), .next = answer_with_secret });
 }

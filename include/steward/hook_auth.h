@@ -22,10 +22,10 @@ bool hook_auth_find(const char *name, enum hook_auth *out);
 
 /* Headers as they came; NULL: not there. */
 struct hook_request {
-    const char *id, *timestamp, *signature;    /* webhook-id, webhook-timestamp, webhook-signature */
-    const char *github_signature, *github_id;  /* X-Hub-Signature-256, X-GitHub-Delivery */
-    const char *authorization;                 /* Authorization */
-    const char *key;                           /* Idempotency-Key */
+    const char *id, *timestamp, *signature;   /* webhook-id, webhook-timestamp, webhook-signature */
+    const char *github_signature, *github_id; /* X-Hub-Signature-256, X-GitHub-Delivery */
+    const char *authorization;                /* Authorization */
+    const char *key;                          /* Idempotency-Key */
     const void *body;
     size_t body_n;
     int64_t now_s;

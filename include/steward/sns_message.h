@@ -1,8 +1,8 @@
 /*
  * sns_message.h - messages that Amazon SNS posts: read, and their signature verified. Pure.
  *
- * The certificate is fetched by the caller, from the address that sns_url_is_good() has let pass; the
- * signature is over the members of the message, not over the body.
+ * The certificate is fetched by the caller, from the address that sns_url_is_good() has let pass;
+ * the signature is over the members of the message, not over the body.
  */
 #ifndef STEWARD_SNS_MESSAGE_H
 #define STEWARD_SNS_MESSAGE_H

@@ -1,8 +1,8 @@
 /*
  * triggers_store.h - triggers as the API makes and shows them, and what was delivered to them.
  *
- * Secrets come here sealed or hashed and are never part of a shape. Functions fill statements; texts
- * are borrowed until they were submitted.
+ * Secrets come here sealed or hashed and are never part of a shape. Functions fill statements;
+ * texts are borrowed until they were submitted.
  */
 #ifndef STEWARD_TRIGGERS_STORE_H
 #define STEWARD_TRIGGERS_STORE_H
@@ -24,6 +24,10 @@ struct trigger_row { /* NULL: as it is */
     const char *auth, *secret, *created_by;              /* insert only */
 };
 void triggers_store_insert(const struct trigger_row *t, struct db_op *op);
+#define TRIGGERS_STORE_FENCE_OPS 2
+/* Raises unless the trigger's JSON has this hash (answer_etag()); sha256 NULL: no statement.
+ * Returns how many. */
+size_t triggers_store_fence(const char *id, const char *sha256, struct db_op *ops);
 /* Raises ST001 when it is gone. */
 void triggers_store_update(const struct trigger_row *t, struct db_op *op);
 void triggers_store_delete(const char *id, struct db_op *op);
@@ -74,11 +78,11 @@ void hooks_store_waiting(const char *trigger, struct db_op *op);
 
 struct hook_delivery {
     const char *id, *trigger, *message_id, *data_version, *body_sha256; /* message_id: NULL: none */
-    const char *updated;                   /* of the trigger, as read */
-    const char *id_key, *content_key;      /* NULL: none */
-    const char *run_id;                    /* of a started one */
-    const char *code, *reason, *event_id;  /* of a rejected one */
-    const char *is_buying;                 /* of one that waits */
+    const char *updated;                  /* of the trigger, as read */
+    const char *id_key, *content_key;     /* NULL: none */
+    const char *run_id;                   /* of a started one */
+    const char *code, *reason, *event_id; /* of a rejected one */
+    const char *is_buying;                /* of one that waits */
 };
 #define HOOKS_STORE_OPS 5
 /* Locks the trigger, and raises ST001 when it changed, would start nothing now, or the message was

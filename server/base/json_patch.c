@@ -107,8 +107,9 @@ static bool find_place(const struct operation *o, const char *member, json_t *do
         return fail(o, member, "A JSON Pointer is empty or begins with \"/\".");
     while (*p) {
         if (!take_token(&p, out->name))
-            return fail(o, member, "The JSON Pointer has an unknown ~ escape, or a name that is "
-                                   "too long.");
+            return fail(o, member,
+                        "The JSON Pointer has an unknown ~ escape, or a name that is "
+                        "too long.");
         out->parent = at;
         if (!*p)
             break;
@@ -165,8 +166,9 @@ static bool has_room(const struct operation *o, const json_t *value)
     for (const char *p = o->path; *p; p++)
         depth += *p == '/';
     return (depth < DEPTH_MAX && fits(value, DEPTH_MAX - depth, o->budget)) ||
-           fail(o, "path", "The document would be nested deeper than %d levels, or the patch puts "
-                           "in more than %d values.",
+           fail(o, "path",
+                "The document would be nested deeper than %d levels, or the patch puts "
+                "in more than %d values.",
                 DEPTH_MAX, VALUES_MAX);
 }
 
@@ -336,8 +338,9 @@ static bool apply_one(json_t **document, const json_t *item, size_t *budget,
     size_t i = 0;
 
     if (!json_is_object(item))
-        return fail(&o, "", "An operation is an object such as {\"op\": \"remove\", \"path\": "
-                            "\"/tags\"}.");
+        return fail(&o, "",
+                    "An operation is an object such as {\"op\": \"remove\", \"path\": "
+                    "\"/tags\"}.");
     while (i < ARRAY_LEN(table) && !str_eq(name, table[i].name))
         i++;
     if (i == ARRAY_LEN(table))

@@ -89,7 +89,14 @@ static const struct field {
     { OF_SERVER, "until", TIME, false, "When spending goes on by itself." },
     { OF_SERVER, "pausedAt", TIME, false, "Since when spending was stopped." },
     { OF_PING, "webhook", TEXT, false, "The webhook that is tested." },
-    { OF_TRIGGER, "trigger", TEXT, true, "The trigger." },
+    { OF_TRIGGER, "trigger", TEXT, false, "The trigger; absent for an upload to S3." },
+    { OF_TRIGGER, "name", TEXT, false, "Its name." },
+    { OF_TRIGGER, "kind", TEXT, false, "What kind of run it would have started." },
+    { OF_TRIGGER, "messageId", TEXT, false, "What the sender calls the message." },
+    { OF_TRIGGER, "dataVersion", TEXT, false, "The data version that it named." },
+    { OF_TRIGGER, "bucket", TEXT, false, "Of an uploaded parameter file." },
+    { OF_TRIGGER, "key", TEXT, false, "Of an uploaded parameter file." },
+    { OF_TRIGGER, "errors", TEXTS, false, "What is wrong with the file, as sentences." },
     { OF_TRIGGER, "code", TEXT, true, "Why, as a word for programs." },
     { OF_TRIGGER, "reason", TEXT, false, "Why, in one sentence." },
     { OF_MODEL, "solution", TEXT, false, "The solution." },
@@ -159,7 +166,7 @@ const struct event_type event_types[] = {
     { "training.started", "A training was started.", SUBJECT_STEP, OF_STEP },
     { "training.stopped", "A training was stopped.", SUBJECT_STEP, OF_STEP | OF_RESULT },
     { "training.succeeded", "A solution version is trained.", SUBJECT_STEP, OF_STEP | OF_RESULT },
-    { "trigger.rejected", "An incoming trigger was refused.", ".", OF_TRIGGER },
+    { "trigger.rejected", "A message or an upload was refused: it starts nothing.", ".", OF_TRIGGER },
     { "webhook.disabled", "A webhook was switched off.", SUBJECT_WEBHOOK, OF_WEBHOOK },
     { "webhook.failing", "A webhook failed three times in a row.", SUBJECT_WEBHOOK, OF_WEBHOOK },
 };
@@ -220,12 +227,12 @@ static json_t *envelope(const struct event_type *t)
     return json_pack(
         "{s:{s:s}, s:{s:s, s:s}, s:{s:s}, s:{s:s}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s}, s:{s:s, "
         "s:s, s:s}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s}}",
-        "specversion", "const", "1.0", "id", "type", "string", "pattern",
-        "^evt_[0-9A-Za-z]{26}$", "source", "type", "string", "type", "const", t->name, "subject",
-        "type", "string", "pattern", t->subject, "time", "type", "string", "format", "date-time",
-        "datacontenttype", "const", "application/json", "sequence", "type", "string", "pattern",
-        "^[0-9]+$", "description", "The event's number: consecutive, without a gap.", "config",
-        "type", "string", "description", "The config it is about.", "runid", "type", "string",
+        "specversion", "const", "1.0", "id", "type", "string", "pattern", "^evt_[0-9A-Za-z]{26}$",
+        "source", "type", "string", "type", "const", t->name, "subject", "type", "string",
+        "pattern", t->subject, "time", "type", "string", "format", "date-time", "datacontenttype",
+        "const", "application/json", "sequence", "type", "string", "pattern", "^[0-9]+$",
+        "description", "The event's number: consecutive, without a gap.", "config", "type",
+        "string", "description", "The config it is about.", "runid", "type", "string",
         "description", "The run it is about.", "stepid", "type", "string");
 }
 

@@ -1,8 +1,8 @@
 /*
  * hook_auth.c - requests to triggers: Standard Webhooks, GitHub's signature, a bearer secret.
  *
- * The last of several reasons is never looked for: each check is made with what the request has, and
- * a missing secret is compared with all the same.
+ * The last of several reasons is never looked for: each check is made with what the request has,
+ * and a missing secret is compared with all the same.
  */
 #include "steward/hook_auth.h"
 
@@ -66,10 +66,12 @@ static bool is_standard_id(const char *id)
     return is_printable(id) && !strchr(id, '.');
 }
 
-static enum hook_verdict verify_standard(const struct hook_secrets *s, const struct hook_request *rq)
+static enum hook_verdict verify_standard(const struct hook_secrets *s,
+                                         const struct hook_request *rq)
 {
-    struct webhook_message m = { .id = rq->id, .timestamp = rq->timestamp, .body = rq->body,
-                                 .body_n = rq->body_n };
+    struct webhook_message m = {
+        .id = rq->id, .timestamp = rq->timestamp, .body = rq->body, .body_n = rq->body_n
+    };
     bool is_good, is_old_good;
 
     if (!rq->id || !rq->timestamp || !rq->signature)
@@ -132,7 +134,7 @@ enum hook_verdict hook_verify(enum hook_auth auth, const struct hook_secrets *s,
 bool hook_seen_key(enum hook_auth auth, const struct hook_request *rq, char key[HOOK_ID_BYTES],
                    char message_id[HOOK_ID_BYTES])
 {
-    const char *id = auth == HOOK_GITHUB ? rq->github_id
+    const char *id = auth == HOOK_GITHUB              ? rq->github_id
                      : auth == HOOK_BEARER && !rq->id ? rq->key
                                                       : rq->id;
     char hash[HEX_SHA256];
@@ -178,13 +180,17 @@ bool hook_secret_is_valid(enum hook_auth auth, const char *secret)
 const char *hook_secret_rule(enum hook_auth auth)
 {
     static const char *const rules[HOOK_AUTH_COUNT] = {
-        [HOOK_STANDARD] = "A secret is \"whsec_\" and base64 of 16 to 64 bytes; leave it out and one "
-                          "is made.",
-        [HOOK_GITHUB] = "A secret is 16 to 200 printable characters without blanks; leave it out and "
-                        "one is made.",
-        [HOOK_SNS] = "A trigger of the kind \"sns\" has no secret: Amazon signs with its certificate.",
-        [HOOK_BEARER] = "A secret is 24 to 200 printable characters without blanks; leave it out and "
-                        "one is made.",
+        [HOOK_STANDARD] =
+            "A secret is \"whsec_\" and base64 of 16 to 64 bytes; leave it out and one "
+            "is made.",
+        [HOOK_GITHUB] =
+            "A secret is 16 to 200 printable characters without blanks; leave it out and "
+            "one is made.",
+        [HOOK_SNS] =
+            "A trigger of the kind \"sns\" has no secret: Amazon signs with its certificate.",
+        [HOOK_BEARER] =
+            "A secret is 24 to 200 printable characters without blanks; leave it out and "
+            "one is made.",
     };
 
     return rules[auth];

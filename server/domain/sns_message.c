@@ -160,9 +160,9 @@ static bool is_signed(EVP_PKEY *key, const EVP_MD *digest, const struct sns_mess
     AUTO_FREE uint8_t *signature = base64_decode(m->signature, &n);
     AUTO_FREE char *text = sns_signed_text(m);
     EVP_MD_CTX *context = signature ? EVP_MD_CTX_new() : NULL;
-    bool is_good = context && EVP_DigestVerifyInit(context, NULL, digest, NULL, key) == 1 &&
-                   EVP_DigestVerify(context, signature, n, (const unsigned char *) text,
-                                    strlen(text)) == 1;
+    bool is_good =
+        context && EVP_DigestVerifyInit(context, NULL, digest, NULL, key) == 1 &&
+        EVP_DigestVerify(context, signature, n, (const unsigned char *) text, strlen(text)) == 1;
 
     EVP_MD_CTX_free(context);
     return is_good;

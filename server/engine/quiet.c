@@ -38,8 +38,7 @@ static const char *make_plan(struct start *s, enum run_kind *kind)
     if (plan_build(&s->file, &engine_get_options(s->engine)->settings, *kind, s->options, &s->plan,
                    &e))
         return arena_strdup(s->arena, e.message);
-    return s->plan.n_steps ? NULL
-                           : "The config has nothing that a run of this kind would work on.";
+    return s->plan.n_steps ? NULL : "The config has nothing that a run of this kind would work on.";
 }
 
 static enum err_code start_one(struct start *s, struct err *e)
@@ -58,8 +57,8 @@ static enum err_code start_one(struct start *s, struct err *e)
     }
     id_new("run", run.id);
     run.options = s->options;
-    configs_store_fence(s->q->config,
-                        arena_printf(s->arena, "%lld", (long long) s->q->version), &ops[n++]);
+    configs_store_fence(s->q->config, arena_printf(s->arena, "%lld", (long long) s->q->version),
+                        &ops[n++]);
     n += quiet_store_fence(s->q, ops + n);
     n += run_store_insert(s->arena, &run, &s->plan, ops + n);
     quiet_store_started(s->q, run.id, &ops[n++]);

@@ -1,5 +1,6 @@
 /*
- * hooks.c - what is delivered to triggers: seen before, refused, started at once or waiting for quiet.
+ * hooks.c - what is delivered to triggers: seen before, refused, started at once or waiting for
+ * quiet.
  *
  * The trigger's row is locked in a statement of its own, so that the next one sees what another
  * delivery committed meanwhile. What was decided on a read is fenced: when it no longer holds,
@@ -142,10 +143,11 @@ size_t hooks_store_fence(const struct hook_delivery *d, const struct hook_guard 
     if (!d->run_id) /* who starts a run has the config's fence before */
         ops[n++] = (struct db_op){ .stmt = &lock_config, .params = { d->trigger } };
     ops[n++] = (struct db_op){ .stmt = &lock, .params = { d->trigger } };
-    ops[n++] = (struct db_op){ .stmt = &check,
-                               .params = { g->trigger, g->is_buying, g->keys, g->per_solution,
-                                           g->per_account, d->updated, is_joining ? "true" : "false",
-                                           d->run_id ? "false" : "true" } };
+    ops[n++] =
+        (struct db_op){ .stmt = &check,
+                        .params = { g->trigger, g->is_buying, g->keys, g->per_solution,
+                                    g->per_account, d->updated, is_joining ? "true" : "false",
+                                    d->run_id ? "false" : "true" } };
     if (d->id_key)
         ops[n++] = (struct db_op){ .stmt = &remember,
                                    .params = { d->trigger, d->id_key, d->id, "86400" } };
@@ -180,9 +182,9 @@ void hooks_store_rejected(const struct hook_delivery *d, struct db_op *op)
 
 void hooks_store_confirmed(const struct hook_delivery *d, struct db_op *op)
 {
-    *op = (struct db_op){ .stmt = &confirmed,
-                          .params = { d->id, d->trigger, d->message_id, d->body_sha256,
-                                      d->reason } };
+    *op =
+        (struct db_op){ .stmt = &confirmed,
+                        .params = { d->id, d->trigger, d->message_id, d->body_sha256, d->reason } };
 }
 
 void hooks_store_answer(const char *id, struct db_op *op)

@@ -1,8 +1,8 @@
 /*
  * quiet.c - statements of runs that wait for quiet.
  *
- * Every scheduler looks; the row's end, at the time that was read, is the fence. Lock order: config,
- * trigger, the row.
+ * Every scheduler looks; the row's end, at the time that was read, is the fence. Lock order:
+ * config, trigger, the row.
  */
 #include "steward/quiet_store.h"
 

@@ -1,8 +1,8 @@
 /*
  * triggers.c - statements of /triggers.
  *
- * What comes in through them is written by hooks.c; runs that wait for quiet are fired by a scheduler
- * (quiet.c).
+ * What comes in through them is written by hooks.c; runs that wait for quiet are fired by a
+ * scheduler (quiet.c).
  */
 #include "steward/triggers_store.h"
 
@@ -50,6 +50,12 @@ static const struct db_stmt update = {
     " quiet_seconds = coalesce($10::bigint, quiet_seconds), is_enabled = coalesce($11::boolean, is_enabled),"
     " updated_at = clock_timestamp() WHERE id = $1 RETURNING 1)" OR_GONE, 11
 };
+static const struct db_stmt lock_one = { "api_trigger_lock", "SELECT 1 FROM triggers WHERE id = $1 FOR UPDATE", 1 };
+static const struct db_stmt fence = {
+    "api_trigger_fence",
+    "SELECT CASE WHEN (SELECT " SQL_TAG("(" SQL_TRIGGER ")::text") " FROM triggers t WHERE t.id = $1)"
+    " IS DISTINCT FROM $2 THEN api_fence('ST001', 'the trigger has changed') END", 2
+};
 static const struct db_stmt delete_one = { "api_trigger_delete", "DELETE FROM triggers WHERE id = $1", 1 };
 static const struct db_stmt rotate = {
     "api_trigger_rotate",
@@ -85,6 +91,15 @@ void triggers_store_insert(const struct trigger_row *t, struct db_op *op)
                           .params = { t->id, t->name, t->config, t->kind, t->options, t->topic_arn,
                                       t->cooldown, t->max_per_day, t->window, t->quiet,
                                       t->is_enabled, t->auth, t->secret, t->created_by } };
+}
+
+size_t triggers_store_fence(const char *id, const char *sha256, struct db_op *ops)
+{
+    if (!sha256)
+        return 0;
+    ops[0] = (struct db_op){ .stmt = &lock_one, .params = { id } };
+    ops[1] = (struct db_op){ .stmt = &fence, .params = { id, sha256 } };
+    return TRIGGERS_STORE_FENCE_OPS;
 }
 
 void triggers_store_update(const struct trigger_row *t, struct db_op *op)

@@ -37,8 +37,9 @@ static char *next_line(const char **at, const char *end)
 static void check_standard(const struct hook_request *rq)
 {
     const struct hook_secrets s = { .current = SECRET };
-    const struct webhook_message m = { .id = rq->id, .timestamp = rq->timestamp, .body = rq->body,
-                                       .body_n = rq->body_n };
+    const struct webhook_message m = {
+        .id = rq->id, .timestamp = rq->timestamp, .body = rq->body, .body_n = rq->body_n
+    };
     struct hook_request own = *rq;
     char wanted[WEBHOOK_SIGNATURE_BYTES];
 

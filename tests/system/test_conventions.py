@@ -144,10 +144,12 @@ def changes(steward, shop):
     own = steward.ok("POST", "/schedules", json={"config": shop, "kind": "observe", "expression": "rate(7 days)"})
     token = steward.ok("POST", "/tokens", json={"name": "etag", "scopes": ["read"]})
     webhook = steward.ok("POST", "/webhooks", json={"url": "https://hooks.example.com/etag", "types": ["test.none"]})
+    trigger = steward.ok("POST", "/triggers", json={"config": shop, "kind": "observe", "auth": "github"})
     numbers = itertools.count(8)
     return [(f"/schedules/{own['id']}", "PATCH", "", lambda: {"expression": f"rate({next(numbers)} days)"}),
             (f"/tokens/{token['id']}", "POST", "/rotate", dict),
-            (f"/webhooks/{webhook['id']}", "PATCH", "", lambda: {"types": [f"test.n{chr(97 + next(numbers) % 26)}"]})]
+            (f"/webhooks/{webhook['id']}", "PATCH", "", lambda: {"types": [f"test.n{chr(97 + next(numbers) % 26)}"]}),
+            (f"/triggers/{trigger['id']}", "PATCH", "", lambda: {"maxPerDay": next(numbers)})]
 
 
 def test_if_match_on_every_resource(steward, shop):

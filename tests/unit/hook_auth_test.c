@@ -15,13 +15,12 @@
 #include "steward/webhook_sign.h"
 
 /* The vectors that Standard Webhooks and GitHub publish. */
-#define SECRET   "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-#define BODY     "{\"test\": 2432232314}"
-#define SIGNED   "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-#define AT       1614265330
-#define HUB_BODY "Hello, World!"
-#define HUB_SIGNED                                                                        \
-    "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+#define SECRET     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define BODY       "{\"test\": 2432232314}"
+#define SIGNED     "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+#define AT         1614265330
+#define HUB_BODY   "Hello, World!"
+#define HUB_SIGNED "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 
 static struct hook_request standard(void)
 {
@@ -74,8 +73,9 @@ static void test_an_id_with_a_dot_could_be_two_messages(void **state)
 {
     char good[WEBHOOK_SIGNATURE_BYTES];
     struct hook_request rq = standard();
-    const struct webhook_message m = { .id = "a.b", .timestamp = rq.timestamp, .body = BODY,
-                                       .body_n = sizeof BODY - 1 };
+    const struct webhook_message m = {
+        .id = "a.b", .timestamp = rq.timestamp, .body = BODY, .body_n = sizeof BODY - 1
+    };
 
     (void) state;
     assert_true(webhook_sign(SECRET, &m, good));
@@ -86,7 +86,8 @@ static void test_an_id_with_a_dot_could_be_two_messages(void **state)
 
 static void test_github(void **state)
 {
-    struct hook_request rq = { .github_signature = HUB_SIGNED, .body = HUB_BODY,
+    struct hook_request rq = { .github_signature = HUB_SIGNED,
+                               .body = HUB_BODY,
                                .body_n = sizeof HUB_BODY - 1 };
 
     (void) state;

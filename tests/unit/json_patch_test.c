@@ -39,8 +39,7 @@ static const struct {
       "\"value\":2}]",
       "{\"baz\":\"qux\",\"foo\":[\"a\",2,\"c\"]}" },
     { "{\"baz\":\"qux\"}", "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"bar\"}]", NULL },
-    { "{\"foo\":\"bar\"}",
-      "[{\"op\":\"add\",\"path\":\"/child\",\"value\":{\"grandchild\":{}}}]",
+    { "{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/child\",\"value\":{\"grandchild\":{}}}]",
       "{\"child\":{\"grandchild\":{}},\"foo\":\"bar\"}" },
     { "{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz\",\"value\":\"qux\",\"xyz\":123}]",
       "{\"baz\":\"qux\",\"foo\":\"bar\"}" },
@@ -52,8 +51,10 @@ static const struct {
       "{\"foo\":[\"bar\",[\"abc\",\"def\"]]}" },
     /* the rest */
     { "{\"a\":1}", "[{\"op\":\"replace\",\"path\":\"\",\"value\":{\"b\":2}}]", "{\"b\":2}" },
-    { "{\"a\":1}", "[{\"op\":\"copy\",\"from\":\"\",\"path\":\"/b\"}]", "{\"a\":1,\"b\":{\"a\":1}}" },
-    { "{\"a\":[1,2]}", "[{\"op\":\"copy\",\"from\":\"/a/0\",\"path\":\"/a/2\"}]", "{\"a\":[1,2,1]}" },
+    { "{\"a\":1}", "[{\"op\":\"copy\",\"from\":\"\",\"path\":\"/b\"}]",
+      "{\"a\":1,\"b\":{\"a\":1}}" },
+    { "{\"a\":[1,2]}", "[{\"op\":\"copy\",\"from\":\"/a/0\",\"path\":\"/a/2\"}]",
+      "{\"a\":[1,2,1]}" },
     { "{\"a\":1}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a\"}]", "{\"a\":1}" },
     { "{\"a\":{\"b\":1}}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a/b\"}]", NULL },
     { "{\"a\":{},\"ab\":1}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/abc\"}]",
@@ -150,8 +151,10 @@ static void test_depth_ends(void **state)
 
 static void test_merge(void **state)
 {
-    AUTO_JSON json_t *document = json_loads("{\"a\":\"b\",\"c\":{\"d\":\"e\",\"f\":\"g\"}}", 0, NULL);
-    AUTO_JSON json_t *patch = json_loads("{\"a\":\"z\",\"c\":{\"f\":null},\"h\":{\"i\":null}}", 0, NULL);
+    AUTO_JSON json_t *document =
+        json_loads("{\"a\":\"b\",\"c\":{\"d\":\"e\",\"f\":\"g\"}}", 0, NULL);
+    AUTO_JSON json_t *patch =
+        json_loads("{\"a\":\"z\",\"c\":{\"f\":null},\"h\":{\"i\":null}}", 0, NULL);
     AUTO_FREE char *text = NULL;
 
     (void) state;

@@ -16,8 +16,8 @@
 #include "steward/str.h"
 
 /* Made for this test by openssl req -x509; its key is gone. Good for a hundred years. */
-#define PEM \
-    "-----BEGIN CERTIFICATE-----\n" \
+#define PEM                                                              \
+    "-----BEGIN CERTIFICATE-----\n"                                      \
     "MIIDCTCCAfGgAwIBAgIUHeF+2lezmQOqpkAWHMpRDmpIEmMwDQYJKoZIhvcNAQEL\n" \
     "BQAwEzERMA8GA1UEAwwIc25zLnRlc3QwIBcNMjYxMjAxMTEzMTMyWhgPMjEyNjEx\n" \
     "MDcxMTMxMzJaMBMxETAPBgNVBAMMCHNucy50ZXN0MIIBIjANBgkqhkiG9w0BAQEF\n" \
@@ -34,28 +34,30 @@
     "Acs1zgBdobhJtbq9Lu4xjl6OH+ruJOOCl9e6Eac8tzEdF9DKPQC1vJwLbCj+yngj\n" \
     "ZIYMpWFUpoIbS/7HQCfrCMmXRGMe3mWvdoDT0rID5wDHR7MdNdyFmcypQTu/3lez\n" \
     "HFO4wvLDk12N/OCwTN0SMbr0Lr6zMLPYv66DJ+VCm2UFNq4l928aIja966omhIWw\n" \
-    "XiJa0sHhsV96wdZ5Ig==\n" \
+    "XiJa0sHhsV96wdZ5Ig==\n"                                             \
     "-----END CERTIFICATE-----\n"
-#define BY_SHA256 \
+#define BY_SHA256                                                                  \
     "j7GihGpiE7dQrqqJD9+bkEczSMnhp+5yOOoWWAzdNKW9ZEvzq4nUHMO/8ULv4ivLOEcvjGSIIx8x" \
     "k6uXqGo8yVzkWvKmlg8P0efeCYJzMRc4TZYzecYWdRjSu7iG8972IXAv1F4AWge98MtuxuAYOd8E" \
     "Kd1dqHSZUh/W0xRM/oD+hX8Ko23fOrh4EFotO4Hl9PXqvA9FORcjckEVMWx/gZw6lEPG9uj+Asxg" \
     "rTKLI9SE2b2d17uk06vhXGvuaf6PYVyl/MQYd489oTZb8G8rqBriurixzQbQJvE6ZufFQ5jTWmth" \
     "YoCksaMUHztZ6c7HHTpohU5daXcVoDjqSjEXhQ=="
-#define BY_SHA1 \
+#define BY_SHA1                                                                    \
     "pqamLlFOSI/UZbljppJAF9Ne+jL12X4yLGwGCaxrUGQEzm/o7qSKFOj663XwwBXQdqQ9m5o3IRZX" \
     "mib7ePxdymf0gWJHs5l2yWxlHdVrXkrOmDO+Kw0mP81nq6KzaWjwOktQuijLx8nUmUhQyQPuj6dL" \
     "+DskOhj/+wh1flxhFkOrOe3OHMjJgCrjeiPmfwUOq5Y0kDn9IdcgCXDqQvfR9N5ePr9n1x+2MKh8" \
     "paTRw/D5EAphgb29/VFgXQe2MdP7UR9ZKIiw4WMRE3yoGjWJNegAsyI1jP46VpuPZ1Dh60gljnSO" \
     "rvSkKcLjog/lHjc609BHmv5k2Dfubk+fs7Bz0g=="
-#define OF_SUBSCRIBING \
+#define OF_SUBSCRIBING                                                             \
     "frraUKWYoGzmEl20dKIOdrB/+4hStDDUel955OX190qxedJYStBSlR82T6BqtrC1FMmlqpbmlyRm" \
     "5FFmy9oSOoPG+GaK6MpsSlH7XBSeuCtGrCWMjMHbegOEYbtG68dMN+AoREIoxHO04J4cPGVeNh+M" \
     "TULag9LoRnLVUExCdVaZU+LcwESWt35HCrF8lY+cc1Wl3vnMBYobFnrDyHz9z1THcTqoDR1AzmU5" \
     "Uct3HWMBfBoSVV62R3289g3osP3dfkA0oTHW4aB60mEmc++dJy6ZAZPNkYOthBHaAWToVVhcZmHI" \
     "UNguW5eSWRrYNX+jNdy9Z5eKBTE70mLtnyXowA=="
 #define NOW 1800000000
-#define URL "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-01d088a6f77103d0fe307c0069e40ed6.pem"
+#define URL                                \
+    "https://sns.us-east-1.amazonaws.com/" \
+    "SimpleNotificationService-01d088a6f77103d0fe307c0069e40ed6.pem"
 
 static json_t *notification(const char *version, const char *signature)
 {
@@ -159,17 +161,29 @@ static void test_addresses(void **state)
         "https://sns.cn-north-1.amazonaws.com.cn/x.pem",
     };
     static const char *const bad[] = {
-        "", "sns.us-east-1.amazonaws.com/x.pem", "http://sns.us-east-1.amazonaws.com/x.pem",
-        "https://sns.us-east-1.amazonaws.com", "https://sns.us-east-1.amazonaws.com/",
-        "https://sns.us-east-1.amazonaws.com/x.pem?y=1", "https://sns.us-east-1.amazonaws.com/x.pem#y",
-        "https://sns.us-east-1.amazonaws.com.evil.com/x.pem", "https://sns.evil.com/x.pem",
-        "https://sns.us-east-1.amazonaws.com@evil.com/x.pem", "https://evil.com/sns.us-east-1.amazonaws.com/x.pem",
-        "https://sns.us-east-1.evil.com/.amazonaws.com/x.pem", "https://sns.a.b.amazonaws.com/x.pem",
-        "https://xsns.us-east-1.amazonaws.com/x.pem", "https://sns..amazonaws.com/x.pem",
-        "https://sns.-x.amazonaws.com/x.pem", "https://sns.us-east-1.amazonaws.com:8443/x.pem",
-        "https://sns.us-east-1.amazonaws.com/../x.pem", "https://sns.us-east-1.amazonaws.com/%2e%2e/x.pem",
-        "https://sns.us-east-1.amazonaws.com/x y.pem", "https://sns.us-east-1.amazonaws.com/x\\.pem",
-        "https://sns.us-east-1.s3.amazonaws.com/x.pem", "https://SNS.us-east-1.amazonaws.com/x.pem",
+        "",
+        "sns.us-east-1.amazonaws.com/x.pem",
+        "http://sns.us-east-1.amazonaws.com/x.pem",
+        "https://sns.us-east-1.amazonaws.com",
+        "https://sns.us-east-1.amazonaws.com/",
+        "https://sns.us-east-1.amazonaws.com/x.pem?y=1",
+        "https://sns.us-east-1.amazonaws.com/x.pem#y",
+        "https://sns.us-east-1.amazonaws.com.evil.com/x.pem",
+        "https://sns.evil.com/x.pem",
+        "https://sns.us-east-1.amazonaws.com@evil.com/x.pem",
+        "https://evil.com/sns.us-east-1.amazonaws.com/x.pem",
+        "https://sns.us-east-1.evil.com/.amazonaws.com/x.pem",
+        "https://sns.a.b.amazonaws.com/x.pem",
+        "https://xsns.us-east-1.amazonaws.com/x.pem",
+        "https://sns..amazonaws.com/x.pem",
+        "https://sns.-x.amazonaws.com/x.pem",
+        "https://sns.us-east-1.amazonaws.com:8443/x.pem",
+        "https://sns.us-east-1.amazonaws.com/../x.pem",
+        "https://sns.us-east-1.amazonaws.com/%2e%2e/x.pem",
+        "https://sns.us-east-1.amazonaws.com/x y.pem",
+        "https://sns.us-east-1.amazonaws.com/x\\.pem",
+        "https://sns.us-east-1.s3.amazonaws.com/x.pem",
+        "https://SNS.us-east-1.amazonaws.com/x.pem",
         "https://sns.us-east-1.amazonaws.com.cn.evil.com/x.pem",
     };
 
@@ -180,7 +194,8 @@ static void test_addresses(void **state)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (sns_url_is_good(bad[i], ".pem"))
             fail_msg("%s is bad", bad[i]);
-    assert_true(sns_url_is_good("https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription", NULL));
+    assert_true(
+        sns_url_is_good("https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription", NULL));
     assert_true(sns_topic_is_valid("arn:aws:sns:us-east-1:123456789012:uploads"));
     assert_true(sns_topic_is_valid("arn:aws-cn:sns:cn-north-1:123456789012:a_b-c.fifo"));
     assert_false(sns_topic_is_valid("arn:aws:sqs:us-east-1:123456789012:uploads"));
