@@ -167,6 +167,7 @@ static enum err_code read_field(const json_t *given, json_t *fields, struct err 
     json_object_set_new(field, "isCategorical",
                         json_boolean(json_bool_or(given, "categorical", false)));
     json_object_set_new(field, "isTextual", json_boolean(json_bool_or(given, "textual", false)));
+    json_object_set_new(field, "isItemName", json_boolean(json_bool_or(given, "itemName", false)));
     return read_type(name, json_object_get(given, "type"), field, e);
 }
 

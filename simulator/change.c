@@ -147,7 +147,7 @@ static json_t *metric_named(json_t *metrics, const char *name, size_t *index)
     return NULL;
 }
 
-static enum wire_error change_metrics(struct call *c, json_t *metrics)
+static enum wire_error change_metrics(struct call *c, const char *group, json_t *metrics)
 {
     const json_t *remove = call_member(c, "removeMetrics"), *add = call_member(c, "addMetrics");
     size_t at;
@@ -166,7 +166,7 @@ static enum wire_error change_metrics(struct call *c, json_t *metrics)
         if (metric_named(metrics, json_text(metric, "metricName"), &at))
             return call_fail(c, WIRE_ALREADY_EXISTS, "The metric %s already exists.",
                              json_text(metric, "metricName"));
-        PASS(attribution_metric_check(c, metric));
+        PASS(attribution_metric_check(c, group, metric));
         json_array_append_new(metrics, json_deep_copy(metric));
     }
     if (json_array_size(metrics) > 10)
@@ -185,7 +185,7 @@ enum wire_error op_update_attribution(struct call *c, const struct sim_kind *kin
     if (r->life != LIFE_ACTIVE)
         return refuse_state(c, r, "ACTIVE");
     metrics = json_deep_copy(json_object_get(r->hidden, "metrics"));
-    PASS(change_metrics(c, metrics));
+    PASS(change_metrics(c, resource_group(r), metrics));
     resource_hide(r, "metrics", json_incref(metrics));
     if (call_member(c, "metricsOutputConfig"))
         resource_set(r, "metricsOutputConfig",

@@ -314,10 +314,8 @@ void sim_filter_done(struct filter *f)
     *f = (struct filter){ 0 };
 }
 
-size_t sim_filter_field_count(const struct filter *f)
+void sim_filter_add_fields(const struct filter *f, json_t *seen)
 {
-    AUTO_JSON json_t *seen = json_object();
-
     for (size_t i = 0; i < f->count; i++) {
         for (size_t k = 0; k < f->clauses[i].count; k++) {
             const struct filter_condition *c = &f->clauses[i].conditions[k];
@@ -326,7 +324,6 @@ size_t sim_filter_field_count(const struct filter *f)
             json_object_set_new(seen, name, json_true());
         }
     }
-    return json_object_size(seen);
 }
 
 const char *sim_filter_missing_value(const struct filter *f, const json_t *values)

@@ -53,8 +53,9 @@ struct filter {
 
 MUST_USE enum err_code sim_filter_parse(const char *text, struct filter *out, struct err *e);
 void sim_filter_done(struct filter *f);
-/* Number of different fields used. */
-size_t sim_filter_field_count(const struct filter *f);
+/* Adds the fields used to an object, as "Items.GENRE": its size is how many different ones there
+ * are. */
+void sim_filter_add_fields(const struct filter *f, json_t *seen);
 
 /* Values of a field for the candidate (or of the current user): a list of texts (several for
    categories), or NULL when it has none. Borrowed until the next call. */

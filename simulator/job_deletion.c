@@ -175,7 +175,7 @@ void deletion_finish(struct sim *s, struct resource *r, const struct job *j)
 {
     const struct resource_list *all = &s->world.kinds[SIM_DATASET];
 
-    resource_set(r, "numDeleted", json_integer(json_int_or(j->result, "numDeleted", 0)));
+    resource_hide(r, "numDeleted", json_integer(json_int_or(j->result, "numDeleted", 0)));
     for (size_t i = 0; i < all->count; i++) {
         struct resource *d = all->items[i];
         json_t *files = json_object_get(j->result, resource_text(d, "datasetType"));

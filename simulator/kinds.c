@@ -72,7 +72,7 @@ const struct sim_kind sim_kinds[SIM_KIND_COUNT] = {
         .list_filter = "datasetGroupArn", .is_taggable = true, .has_failure_reason = true,
         .references = REFERENCES(IN_GROUP),
         .durations = { 300, 7200, 0, 0, 0 },
-        .check = deletion_check, .start_work = job_start_work,
+        .check = deletion_check, .start_work = job_start_work, .on_life = deletion_on_life,
     },
     [SIM_EVENT_TRACKER] = {
         .id = SIM_EVENT_TRACKER,

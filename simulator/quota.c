@@ -30,6 +30,7 @@ static const struct {
     [QUOTA_FILTERS] = { "filters", 30, SIM_FILTER, COUNT_EXISTING, true },
     [QUOTA_DELETION_JOBS] = { "data-deletion-jobs", 5, SIM_DELETION_JOB, COUNT_IN_PROGRESS, true },
     [QUOTA_FILTER_FIELDS] = { "filter-fields", 10, -1, COUNT_NOTHING, false },
+    [QUOTA_GROUP_FILTER_FIELDS] = { "group-filter-fields", 20, -1, COUNT_NOTHING, false },
     [QUOTA_MIN_IMPORT_INTERACTIONS] = { "min-import-interactions", 1000, -1, COUNT_NOTHING, false },
     [QUOTA_MIN_INTERACTIONS] = { "min-interactions", 1000, -1, COUNT_NOTHING, false },
     [QUOTA_MIN_USERS] = { "min-users", 25, -1, COUNT_NOTHING, false },

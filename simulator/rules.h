@@ -13,7 +13,7 @@ enum wire_error reference_must_be_active(struct call *c, const struct resource *
 /* Newest version of a solution; NULL when there is none. */
 struct resource *version_latest(const struct world *w, const char *solution_arn, bool active_only);
 enum wire_error delete_refuse(struct call *c, const struct resource *r, const struct resource *by);
-enum wire_error attribution_metric_check(struct call *c, const json_t *metric);
+enum wire_error attribution_metric_check(struct call *c, const char *group, const json_t *metric);
 enum wire_error location_check(struct call *c, const char *location, const char *complaint);
 /* --strict-iam: the role is declared and trusts the service; it opens the bucket. */
 enum wire_error role_check(struct call *c, const char *arn);
@@ -60,6 +60,7 @@ HOOK_LIFE(dataset_on_life);
 HOOK_CHECK(import_check);
 HOOK_CHECK(export_check);
 HOOK_CHECK(deletion_check);
+HOOK_LIFE(deletion_on_life);
 void tracker_make_arn(struct call *c, struct buf *rest);
 HOOK_CHECK(tracker_check);
 

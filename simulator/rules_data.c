@@ -327,6 +327,14 @@ HOOK_CHECK(deletion_check)
     return WIRE_OK;
 }
 
+/* The number is told when the job is over, however early its work was. */
+HOOK_LIFE(deletion_on_life)
+{
+    (void) s;
+    if (r->life == LIFE_ACTIVE)
+        json_object_set(r->body, "numDeleted", json_object_get(r->hidden, "numDeleted"));
+}
+
 /* Without --strict-iam every role will do. With it a role must have been declared with the
    service's trust; which buckets it opens is looked at by the job (role_opens). */
 enum wire_error role_check(struct call *c, const char *arn)

@@ -245,6 +245,26 @@ static void fill_version(const struct sim *s, const struct resource *solution, s
     resource_hide(r, "solutionSerial", json_integer((json_int_t) solution->serial));
 }
 
+/* What aws-semantic-similarity compares: the name of an item and at least one text. */
+static enum wire_error check_texts(struct call *c, const struct resource *items)
+{
+    const struct resource *schema = world_find(&c->sim->world, resource_text(items, "schemaArn"));
+    const json_t *fields =
+        schema ? json_object_get(json_object_get(schema->hidden, "avro"), "fields") : NULL;
+    bool has_name = !fields, has_text = !fields; /* a loaded picture may lack the schema */
+
+    for (size_t i = 0; i < json_array_size(fields); i++) {
+        has_name |= json_bool_or(json_array_get(fields, i), "isItemName", false);
+        has_text |= json_bool_or(json_array_get(fields, i), "isTextual", false);
+    }
+    if (has_name && has_text)
+        return WIRE_OK;
+    return call_fail(c, WIRE_INVALID_INPUT,
+                     "The recipe aws-semantic-similarity needs a field with itemName and a textual "
+                     "field in the schema of %s.",
+                     items->arn);
+}
+
 static enum wire_error check_data_ready(struct call *c, const struct resource *solution,
                                         const struct recipe *recipe)
 {
@@ -252,7 +272,8 @@ static enum wire_error check_data_ready(struct call *c, const struct resource *s
     const char *group = resource_group(solution);
     const struct resource_list *imports = &w->kinds[SIM_IMPORT_JOB],
                                *datasets = &w->kinds[SIM_DATASET];
-    bool has_interactions = false, has_items = false;
+    const struct resource *items = NULL;
+    bool has_interactions = false;
 
     for (size_t i = 0; i < imports->count; i++)
         if (str_eq(resource_group(imports->items[i]), group) && resource_is_busy(imports->items[i]))
@@ -266,12 +287,15 @@ static enum wire_error check_data_ready(struct call *c, const struct resource *s
             datasets->items[i]->life != LIFE_ACTIVE)
             continue;
         has_interactions |= str_eq(type, "INTERACTIONS") || str_eq(type, "ACTION_INTERACTIONS");
-        has_items |= str_eq(type, "ITEMS");
+        if (str_eq(type, "ITEMS"))
+            items = datasets->items[i];
     }
-    if (recipe->needs_items_dataset && !has_items)
+    if (recipe->needs_items_dataset && !items)
         return call_fail(c, WIRE_INVALID_INPUT, "The recipe %s needs an Items dataset in %s.",
                          recipe->name, group);
-    if (!has_interactions && !str_eq(recipe->name, "aws-semantic-similarity"))
+    if (str_eq(recipe->name, "aws-semantic-similarity"))
+        return check_texts(c, items);
+    if (!has_interactions)
         return call_fail(c, WIRE_INVALID_INPUT, "The dataset group %s has no Interactions dataset.",
                          group);
     return WIRE_OK;

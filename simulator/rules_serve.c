@@ -206,15 +206,42 @@ static enum wire_error check_condition(struct call *c, const char *group,
     return WIRE_OK;
 }
 
+/* Fields of the group's other filters count against its own limit, one time each. */
+static enum wire_error check_fields(struct call *c, const char *group, const struct filter *f)
+{
+    const struct resource_list *all = &c->sim->world.kinds[SIM_FILTER];
+    AUTO_JSON json_t *seen = json_object();
+    int64_t max = c->sim->quotas[QUOTA_FILTER_FIELDS],
+            max_in_group = c->sim->quotas[QUOTA_GROUP_FILTER_FIELDS];
+    struct filter other;
+    struct err e;
+
+    sim_filter_add_fields(f, seen);
+    if ((int64_t) json_object_size(seen) > max)
+        return call_fail(c, WIRE_INVALID_INPUT,
+                         "Invalid Expression: it uses %zu fields; at most %lld are allowed.",
+                         json_object_size(seen), (long long) max);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct resource *r = all->items[i];
+
+        if (!str_eq(resource_group(r), group) || r->life == LIFE_FAILED ||
+            sim_filter_parse(resource_text(r, "filterExpression"), &other, &e))
+            continue;
+        sim_filter_add_fields(&other, seen);
+        sim_filter_done(&other);
+    }
+    if ((int64_t) json_object_size(seen) > max_in_group)
+        return call_fail(c, WIRE_LIMIT_EXCEEDED,
+                         "The filters of the dataset group would use %zu distinct fields; at most "
+                         "%lld are allowed.",
+                         json_object_size(seen), (long long) max_in_group);
+    return WIRE_OK;
+}
+
 static enum wire_error check_filter(struct call *c, const struct resource *r,
                                     const struct filter *f)
 {
-    int64_t max = c->sim->quotas[QUOTA_FILTER_FIELDS];
-
-    if ((int64_t) sim_filter_field_count(f) > max)
-        return call_fail(c, WIRE_INVALID_INPUT,
-                         "Invalid Expression: it uses %zu fields; at most %lld are allowed.",
-                         sim_filter_field_count(f), (long long) max);
+    PASS(check_fields(c, resource_group(r), f));
     for (size_t i = 0; i < f->count; i++)
         for (size_t k = 0; k < f->clauses[i].count; k++)
             PASS(check_condition(c, resource_group(r), &f->clauses[i].conditions[k]));
@@ -315,20 +342,37 @@ HOOK_LIFE(recommender_on_life)
 
 /* ---- metric attributions ---- */
 
-enum wire_error attribution_metric_check(struct call *c, const json_t *metric)
+/* "SUM(Items.PRICE)": a column that a dataset of the group has, if the dataset is there already. */
+static enum wire_error check_sum(struct call *c, const char *group, const char *text)
 {
-    const char *text = json_text(metric, "expression");
-    const char *open = strchr(text, '('), *inside = open ? open + 1 : "";
+    static const struct {
+        const char *prefix, *type;
+    } sums[] = { { "SUM(Items.", "ITEMS" }, { "SUM(Interactions.", "INTERACTIONS" } };
 
-    if (strcasecmp(text, "SAMPLECOUNT()") == 0)
+    for (size_t i = 0; i < ARRAY_LEN(sums); i++) {
+        size_t n = strlen(sums[i].prefix);
+        const json_t *schema = group_schema(&c->sim->world, group, sums[i].type);
+        AUTO_FREE char *column = NULL;
+
+        if (strncasecmp(text, sums[i].prefix, n) != 0 || !str_ends(text, ")"))
+            continue;
+        column = xstrndup(text + n, strlen(text) - n - 1);
+        if (schema && !avro_field(schema, column))
+            return call_fail(c, WIRE_INVALID_INPUT,
+                             "The column of the metric expression %s does not exist.", text);
         return WIRE_OK;
-    if (strncasecmp(text, "SUM(", 4) == 0 && str_ends(text, ")") &&
-        (strncasecmp(inside, "Items.", 6) == 0 || strncasecmp(inside, "Interactions.", 13) == 0))
-        return WIRE_OK;
+    }
     return call_fail(c, WIRE_INVALID_INPUT,
                      "The metric expression %s must be SAMPLECOUNT(), SUM(Items.COLUMN) or "
                      "SUM(Interactions.COLUMN).",
                      text);
+}
+
+enum wire_error attribution_metric_check(struct call *c, const char *group, const json_t *metric)
+{
+    const char *text = json_text(metric, "expression");
+
+    return strcasecmp(text, "SAMPLECOUNT()") == 0 ? WIRE_OK : check_sum(c, group, text);
 }
 
 HOOK_CHECK(attribution_check)
@@ -346,7 +390,7 @@ HOOK_CHECK(attribution_check)
     if (json_array_size(metrics) == 0)
         return call_fail(c, WIRE_INVALID_INPUT, "A metric attribution needs at least one metric.");
     for (size_t i = 0; i < json_array_size(metrics); i++) {
-        PASS(attribution_metric_check(c, json_array_get(metrics, i)));
+        PASS(attribution_metric_check(c, resource_group(r), json_array_get(metrics, i)));
         for (size_t k = 0; k < i; k++)
             if (str_eq(json_text(json_array_get(metrics, i), "metricName"),
                        json_text(json_array_get(metrics, k), "metricName")))

@@ -56,6 +56,15 @@ struct s3_caller {
    response). The payload hash was taken from x-amz-content-sha256 by the verifier; whether the body
    fits it is checked here. */
 void s3_handle(struct s3_store *store, struct http_request *rq, const struct s3_caller *caller);
+/* Presigned links of Signature Version 2 (s3_version_2.c). */
+struct s3_version_2 {
+    const char *access_key_id, *secret_access_key;
+    int64_t now_s;
+};
+bool s3_is_version_2_link(const struct http_request *rq);
+enum sigv4_verdict s3_version_2_verify(const struct http_request *rq,
+                                       const struct s3_version_2 *known,
+                                       struct sigv4_verified *out);
 /* Answers a request whose signature was refused: 403 XML with S3's code for the verdict. */
 void s3_refuse(struct http_request *rq, enum sigv4_verdict verdict,
                const struct sigv4_verified *verified);

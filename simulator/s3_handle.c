@@ -144,44 +144,9 @@ void s3_set_etag(struct s3_call *c, const char *etag)
     http_set_header(c->rq, "ETag", quoted);
 }
 
-/* The signatures of before 2014, which old defaults of SDKs still put into presigned links. S3
- * takes them in its oldest regions only. */
-static bool is_version_2(const struct http_request *rq)
-{
-    const char *authorization = http_header(rq, "authorization");
-
-    return http_query(rq, "AWSAccessKeyId") || (authorization && str_starts(authorization, "AWS "));
-}
-
-void s3_refuse(struct http_request *rq, enum sigv4_verdict verdict,
-               const struct sigv4_verified *verified)
-{
-    static const enum s3_code codes[] = {
-        [SIGV4_OK] = S3_INTERNAL_ERROR,
-        [SIGV4_MISSING] = S3_ACCESS_DENIED,
-        [SIGV4_INCOMPLETE] = S3_MALFORMED_AUTHORIZATION,
-        [SIGV4_UNKNOWN_KEY] = S3_INVALID_ACCESS_KEY,
-        [SIGV4_BAD_SIGNATURE] = S3_SIGNATURE_MISMATCH,
-        [SIGV4_EXPIRED] = S3_TIME_TOO_SKEWED,
-        [SIGV4_TOO_EARLY] = S3_TIME_TOO_SKEWED,
-    };
-    bool is_presigned = http_query(rq, "X-Amz-Signature") != NULL;
-    const struct s3_error *row =
-        s3_error_of(is_presigned && verdict == SIGV4_EXPIRED ? S3_REQUEST_EXPIRED : codes[verdict]);
-
-    (void) verified;
-    if (is_version_2(rq))
-        s3_respond_error(rq, 400, "InvalidRequest",
-                         "The authorization mechanism you have provided is not supported. Please "
-                         "use AWS4-HMAC-SHA256.");
-    else
-        s3_respond_error(rq, row->status, row->code, row->message);
-}
-
 /* ---- what is the request about? ---- */
 
-/* "bucket.localhost:4580" or "bucket.s3.localhost" give "bucket". */
-static bool bucket_of_host(const struct http_request *rq, char out[S3_BUCKET_MAX + 1])
+bool s3_bucket_of_host(const struct http_request *rq, char out[S3_BUCKET_MAX + 1])
 {
     static const char *const suffixes[] = { ".s3.localhost", ".localhost" };
     const char *host = http_header(rq, "host");
@@ -205,8 +170,8 @@ static bool is_unsigned_s3(const struct http_request *rq)
 
     if (!str_eq(http_method(rq), "POST"))
         return true;
-    return bucket_of_host(rq, bucket) || http_query(rq, "uploads") || http_query(rq, "uploadId") ||
-           http_query(rq, "delete");
+    return s3_bucket_of_host(rq, bucket) || http_query(rq, "uploads") ||
+           http_query(rq, "uploadId") || http_query(rq, "delete");
 }
 
 bool s3_is_request(const struct http_request *rq)
@@ -220,7 +185,7 @@ bool s3_is_request(const struct http_request *rq)
         return strstr(authorization, "/s3/aws4_request") || str_starts(authorization, "AWS ");
     if (credential)
         return strstr(credential, "/s3/aws4_request") != NULL;
-    return http_query(rq, "AWSAccessKeyId") || is_unsigned_s3(rq);
+    return s3_is_version_2_link(rq) || is_unsigned_s3(rq);
 }
 
 /* Decoded into the request's arena; NULL when malformed or when it would hold a NUL. */
@@ -243,7 +208,7 @@ static enum s3_code locate(struct s3_call *c)
 
     if (*path == '/')
         path++;
-    if (bucket_of_host(c->rq, bucket)) {
+    if (s3_bucket_of_host(c->rq, bucket)) {
         c->at.bucket = arena_strdup(http_arena(c->rq), bucket);
     } else if (*path) {
         n = strcspn(path, "/");

@@ -280,6 +280,8 @@ typedef enum s3_code (*s3_handler_fn)(struct s3_call *c);
 enum s3_code s3_payload_check(struct s3_call *c);
 enum s3_code s3_fail(struct s3_call *c, enum s3_code code,
                      const char *message); /* code with its own message */
+/* "bucket.localhost:4580" or "bucket.s3.localhost" give "bucket". */
+bool s3_bucket_of_host(const struct http_request *rq, char out[S3_BUCKET_MAX + 1]);
 void s3_common_headers(struct http_request *rq);
 void s3_answer_xml(struct s3_call *c, int status, struct buf *xml); /* takes the text */
 void s3_answer_empty(struct s3_call *c, int status);

@@ -392,6 +392,11 @@ static enum sigv4_verdict verify(struct wire *w, struct http_request *rq,
                                             .path = http_raw_path(rq),
                                             .query = http_raw_query(rq) };
 
+    if (s3_is_version_2_link(rq))
+        return s3_version_2_verify(rq,
+                                   &(struct s3_version_2){ w->access_key_id, w->secret_access_key,
+                                                           clock_wall_ms() / 1000 },
+                                   who);
     signed_request.body = http_body(rq, &signed_request.body_n);
     http_headers(rq, add_header, &headers);
     signed_request.headers = headers.items;
@@ -507,9 +512,10 @@ static void find_service(struct exchange *x)
     if (x->neighbour)
         return;
     if (target) { /* a copy: a request that waits outlives its headers */
-        size_t n = str_starts(target, TARGET_PREFIX) ? strlen(TARGET_PREFIX) : 0;
+        bool is_ours = str_starts(target, TARGET_PREFIX);
 
-        x->call.operation = arena_strdup(http_arena(x->rq), target + n);
+        x->call.operation =
+            is_ours ? arena_strdup(http_arena(x->rq), target + strlen(TARGET_PREFIX)) : "";
         return;
     }
     if (data_plane_find(http_path(x->rq), &x->service, &x->call.operation))

@@ -1,4 +1,5 @@
 """The control plane of the local Amazon Personalize, through boto3: every operation, defaults, life cycles, updates."""
+import json
 import re
 import time
 
@@ -396,6 +397,24 @@ def test_filter(p, trained, expression, ok):
     p.delete_filter(filterArn=arn)
 
 
+def test_filters_of_a_group_share_its_fields(p):
+    """Ten fields in one filter, twenty in all: the second limit was not kept."""
+    group = make_group(p)
+    columns = [f"C{n}" for n in range(21)]
+    make_dataset(p, group, "Items", schema_text("Items", field("ITEM_ID"), *[field(c, "float") for c in columns]))
+
+    def create(*names):
+        return p.create_filter(name=name("f"), datasetGroupArn=group, filterExpression="INCLUDE ItemID WHERE " + " AND ".join(
+            f"Items.{c} > 1" for c in names))
+    fails("InvalidInputException", create, *columns[:11])
+    create(*columns[:10])
+    arn = create(*columns[10:20])["filterArn"]
+    create(*columns[5:15])
+    fails("LimitExceededException", create, columns[20])
+    p.delete_filter(filterArn=arn)
+    create(columns[20])
+
+
 def test_event_tracker(p):
     group = make_group(p)
     made = p.create_event_tracker(name="t", datasetGroupArn=group)
@@ -460,6 +479,9 @@ def test_metric_attribution(p):
     assert p.list_metric_attribution_metrics(metricAttributionArn=arn)["metrics"] == [more]
     fails("InvalidInputException", p.update_metric_attribution, metricAttributionArn=arn,
           addMetrics=[{**more, "metricName": "x", "expression": "MAX(Items.PRICE)"}])
+    make_dataset(p, group, "Items", ITEMS)
+    unknown = {**more, "metricName": "x", "expression": "SUM(Items.NOTHING)"}
+    assert "does not exist" in fails("InvalidInputException", p.update_metric_attribution, metricAttributionArn=arn, addMetrics=[unknown])
     assert [r["name"] for r in p.list_metric_attributions(datasetGroupArn=group)["metricAttributions"]] == ["a"]
     p.delete_metric_attribution(metricAttributionArn=arn)
     fails("ResourceNotFoundException", p.describe_metric_attribution, metricAttributionArn=arn)
@@ -607,6 +629,27 @@ def test_life_cycles_on_a_test_clock(frozen):
     frozen.advance("10m")
     fails("ResourceNotFoundException", p.describe_campaign, campaignArn=campaign)
     p.create_campaign(name="c", solutionVersionArn=version)  # the name is free again
+
+
+def test_a_deletion_tells_its_number_at_the_end(frozen):
+    """The work of a job is done long before the job is over; the number of users was told when the work was done."""
+    p = frozen.client()
+    group = make_group(p)
+    frozen.advance("1m")
+    make_dataset(p, group)
+    frozen.advance("1m")
+    frozen.client("s3").put_object(Bucket="data", Key="users.csv", Body="USER_ID\nu1\nu2\n")
+    import_data(p, p.list_datasets(datasetGroupArn=group)["datasets"][0]["datasetArn"])
+    frozen.advance("1h")
+    arn = p.create_data_deletion_job(jobName="d", datasetGroupArn=group, roleArn=ROLE, dataSource={
+        "dataLocation": "s3://data/users.csv"})["dataDeletionJobArn"]
+    frozen.advance("10m")
+    wait_until(lambda: "numDeleted" in json.dumps(frozen.admin("snapshot")))
+    job = p.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
+    assert job["status"] == "IN_PROGRESS" and "numDeleted" not in job
+    frozen.advance("3h")
+    job = p.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
+    assert (job["status"], job["numDeleted"]) == ("COMPLETED", 2)
 
 
 def test_automatic_training(frozen):

@@ -471,6 +471,12 @@ def test_semantic_similarity(w):
     assert ids(answer) == ["s2"]
 
 
+def test_semantic_similarity_needs_names_and_texts(w, shop):
+    """A solution that the service cannot train was trained here on whatever columns there were."""
+    with pytest.raises(ClientError, match="itemName"):
+        w.train(shop["group"], "aws-semantic-similarity")
+
+
 def test_event_weights_are_measured(w, shop):
     arn = w.train(shop["group"], "aws-user-personalization-v2", solutionConfig={"eventsConfig": {"eventParametersList": [
         {"eventType": "click", "weight": 0.2}, {"eventType": "purchase", "weight": 1.0}]}})["solutionVersionArn"]

@@ -246,28 +246,40 @@ static enum sigv4_verdict find_payload_hash(const struct sigv4_request *rq, cons
     return SIGV4_OK;
 }
 
+#define SPAN_BYTES 32
+
+/* "5 min." as AWS writes it; what is not whole minutes in seconds. */
+static const char *span_text(int64_t span_s, char out[SPAN_BYTES])
+{
+    bool is_minutes = span_s > 0 && span_s % 60 == 0;
+
+    (void) snprintf(out, SPAN_BYTES, "%" PRId64 " %s", is_minutes ? span_s / 60 : span_s,
+                    is_minutes ? "min." : "s.");
+    return out;
+}
+
 static enum sigv4_verdict check_time(const struct claim *c, int64_t now_s, int64_t window_s,
                                      struct sigv4_verified *out)
 {
     int64_t life_s = c->is_presigned ? c->expires_s : window_s;
     char signed_at[SIGV4_DATE_BYTES], now[SIGV4_DATE_BYTES], limit[SIGV4_DATE_BYTES];
+    char span[SPAN_BYTES];
 
     clock_format_amz(c->time_s, signed_at);
     clock_format_amz(now_s, now);
     if (c->time_s > now_s + window_s) {
         clock_format_amz(now_s + window_s, limit);
         (void) snprintf(out->detail, sizeof out->detail,
-                        "Signature not yet current: %s is still later than %s (%s + %" PRId64
-                        " s.)",
-                        signed_at, limit, now, window_s);
+                        "Signature not yet current: %s is still later than %s (%s + %s)", signed_at,
+                        limit, now, span_text(window_s, span));
         return SIGV4_TOO_EARLY;
     }
     if (now_s - c->time_s <= life_s)
         return SIGV4_OK;
     clock_format_amz(now_s - life_s, limit);
     (void) snprintf(out->detail, sizeof out->detail,
-                    "Signature expired: %s is now earlier than %s (%s - %" PRId64 " s.)", signed_at,
-                    limit, now, life_s);
+                    "Signature expired: %s is now earlier than %s (%s - %s)", signed_at, limit, now,
+                    span_text(life_s, span));
     return SIGV4_EXPIRED;
 }
 
