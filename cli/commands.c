@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command.h"
 #include "progress.h"
 #include "steward/cli.h"
 #include "steward/json.h"
@@ -61,55 +62,24 @@ static const struct conf_option events_options[] = {
 };
 
 struct parsed {
+    const struct cli_usage *usage;
     struct common options;
     struct conf_list rest;
-    struct conf_program program;
-    bool is_help;
 };
 
 static void parsed_done(struct parsed *p)
 {
-    free(p->rest.items);
-    conf_done(&p->program, &p->options);
+    cli_parsed_done(p->usage, &p->options, &p->rest);
 }
 #define AUTO_PARSED __attribute__((cleanup(parsed_done)))
 
-struct usage {
-    const char *text;
-    const struct conf_option *options;
-    size_t count, least, most; /* positional arguments */
-};
-
-/* 0: go on; otherwise the exit code plus one. */
-static int parse(struct parsed *p, const struct usage *u, char *const argv[])
+/* CLI_GO_ON, or the exit code. */
+static int parse(struct parsed *p, char *const argv[])
 {
-    struct err e;
-
-    p->program = (struct conf_program){
-        .usage = u->text, .env_prefix = "STEWARD", .options = u->options, .count = u->count
-    };
-    if (conf_parse(&p->program, argv, &p->options, &p->rest, &p->is_help, &e)) {
-        (void) cli_fail(&e);
-        return 3;
-    }
-    if (p->is_help)
-        return 1;
-    if (p->rest.count < u->least || p->rest.count > u->most) {
-        conf_print_help(&p->program, stderr);
-        return 3;
-    }
-    return 0;
+    return cli_parse(p->usage, argv, &p->options, &p->rest);
 }
 
 /* ---- apply ---- */
-
-static void add_parameter(struct buf *path, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    buf_printf(path, "%c%s=", strchr(path->data, '?') ? '&' : '?', name);
-    uri_encode(path, value, strlen(value), false);
-}
 
 static void print_warnings(const json_t *list)
 {
@@ -150,9 +120,9 @@ static enum err_code post_desired(struct client *c, const struct parsed *p, stru
         buf_printf(&path, "/plans/%s/apply", p->options.plan);
     } else {
         buf_adds(&path, "/configs");
-        add_parameter(&path, "message", p->options.message);
-        add_parameter(&path, "revision", p->options.revision);
-        add_parameter(&path, "prune", p->options.prune ? "true" : NULL);
+        cli_add_parameter(&path, "message", p->options.message);
+        cli_add_parameter(&path, "revision", p->options.revision);
+        cli_add_parameter(&path, "prune", p->options.prune ? "true" : NULL);
         TRY(cli_read_file(p->rest.items[0], &text, &rq.body_n, e));
     }
     rq.path = path.data;
@@ -162,22 +132,22 @@ static enum err_code post_desired(struct client *c, const struct parsed *p, stru
 
 static int run_apply(char *const argv[])
 {
-    static const struct usage usage = {
+    static const struct cli_usage usage = {
         "steward apply FILE [--wait] [--prune] | --plan ID [--wait]\n\nStores the parameter file "
         "as desired state and starts the run that brings it about.",
         apply_options, ARRAY_LEN(apply_options), 0, 1
     };
-    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
     const char *config, *run;
     struct err e;
-    int rc = parse(&p, &usage, argv);
+    int rc = parse(&p, argv);
 
-    if (rc)
-        return rc - 1;
+    if (rc != CLI_GO_ON)
+        return rc;
     if (!p.options.plan == !p.rest.count) {
-        conf_print_help(&p.program, stderr);
+        (void) fprintf(stderr, "%s\n", usage.text);
         return 2;
     }
     if (client_open(&p.options.client, &c, &e) || post_desired(c, &p, &r, &e))
@@ -209,19 +179,21 @@ static void print_findings(const struct findings *f, const char *word)
 
 static int run_validate(char *const argv[])
 {
-    static const struct usage usage = { "steward validate FILE [--json]\n\nChecks a parameter file "
-                                        "without a server: exit 0 valid, 1 invalid.",
-                                        json_options, ARRAY_LEN(json_options), 1, 1 };
-    AUTO_PARSED struct parsed p = { 0 };
+    static const struct cli_usage usage = {
+        "steward validate FILE [--json]\n\nChecks a parameter file "
+        "without a server: exit 0 valid, 1 invalid.",
+        json_options, ARRAY_LEN(json_options), 1, 1
+    };
+    AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_FREE char *text = NULL;
     struct parameter_file f;
     bool is_valid;
     size_t n;
     struct err e;
-    int rc = parse(&p, &usage, argv);
+    int rc = parse(&p, argv);
 
-    if (rc)
-        return rc - 1;
+    if (rc != CLI_GO_ON)
+        return rc;
     if (cli_read_file(p.rest.items[0], &text, &n, &e))
         return cli_fail(&e);
     parameter_file_parse(text, n, &f);
@@ -245,23 +217,13 @@ static int run_validate(char *const argv[])
 
 /* ---- reading ---- */
 
-/* GET path; as JSON when asked for, otherwise show(). */
 static int show(struct parsed *p, const char *path, void (*print)(const json_t *body))
 {
-    AUTO_CLIENT struct client *c = NULL;
-    AUTO_REPLY struct reply r = { 0 };
-    struct err e;
-
-    if (client_open(&p->options.client, &c, &e) || client_get(c, path, &r, &e))
-        return cli_fail(&e);
-    if (p->options.json || !print) {
-        AUTO_FREE char *out = json_dumps(r.json, JSON_INDENT(2) | JSON_ENCODE_ANY);
-
-        (void) puts(out ? out : r.text);
-    } else {
-        print(r.json);
-    }
-    return 0;
+    return cli_ask(&(struct cli_call){ .client = &p->options.client,
+                                       .method = "GET",
+                                       .path = path,
+                                       .json = p->options.json,
+                                       .print = print });
 }
 
 static void print_configs(const json_t *body)
@@ -281,16 +243,18 @@ static void print_configs(const json_t *body)
 
 static int run_get(char *const argv[])
 {
-    static const struct usage usage = { "steward get [CONFIG] [--json]\n\nWithout a name: all "
-                                        "configs. With one: its resources, metrics and schedules.",
-                                        json_options, ARRAY_LEN(json_options), 0, 1 };
-    AUTO_PARSED struct parsed p = { 0 };
+    static const struct cli_usage usage = {
+        "steward get [CONFIG] [--json]\n\nWithout a name: all "
+        "configs. With one: its resources, metrics and schedules.",
+        json_options, ARRAY_LEN(json_options), 0, 1
+    };
+    AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_CLIENT struct client *c = NULL;
     struct err e;
-    int rc = parse(&p, &usage, argv);
+    int rc = parse(&p, argv);
 
-    if (rc)
-        return rc - 1;
+    if (rc != CLI_GO_ON)
+        return rc;
     if (p.rest.count == 0)
         return show(&p, "/configs?limit=200", print_configs);
     if (p.options.json) {
@@ -343,22 +307,22 @@ static int runs_cancel(const struct parsed *p, const char *id)
 
 static int run_runs(char *const argv[])
 {
-    static const struct usage usage = { "steward runs list | get RUN | watch RUN | cancel "
-                                        "RUN\n\nLists, shows, follows or cancels runs.",
-                                        runs_options, ARRAY_LEN(runs_options), 1, 2 };
-    AUTO_PARSED struct parsed p = { 0 };
+    static const struct cli_usage usage = { "steward runs list | get RUN | watch RUN | cancel "
+                                            "RUN\n\nLists, shows, follows or cancels runs.",
+                                            runs_options, ARRAY_LEN(runs_options), 1, 2 };
+    AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_BUF struct buf path = { 0 };
     const char *verb, *id;
-    int rc = parse(&p, &usage, argv);
+    int rc = parse(&p, argv);
 
-    if (rc)
-        return rc - 1;
+    if (rc != CLI_GO_ON)
+        return rc;
     verb = p.rest.items[0];
     id = p.rest.count > 1 ? p.rest.items[1] : NULL;
     if (str_eq(verb, "list") && !id) {
         buf_adds(&path, "/runs");
-        add_parameter(&path, "config", p.options.config);
-        add_parameter(&path, "limit", p.options.limit);
+        cli_add_parameter(&path, "config", p.options.config);
+        cli_add_parameter(&path, "limit", p.options.limit);
         return show(&p, path.data, print_runs);
     }
     if (str_eq(verb, "get") && id) {
@@ -369,27 +333,29 @@ static int run_runs(char *const argv[])
         return runs_watch(&p, id);
     if (str_eq(verb, "cancel") && id)
         return runs_cancel(&p, id);
-    conf_print_help(&p.program, stderr);
+    (void) fprintf(stderr, "%s\n", usage.text);
     return 2;
 }
 
 static int run_start(char *const argv[])
 {
-    static const struct usage usage = { "steward run CONFIG KIND [--wait]\n\nStarts a run: import, "
-                                        "train, trainFull, trainUpdate, retrain, batchInference, "
-                                        "batchSegment, apply.",
-                                        start_options, ARRAY_LEN(start_options), 2, 2 };
-    AUTO_PARSED struct parsed p = { 0 };
+    static const struct cli_usage usage = {
+        "steward run CONFIG KIND [--wait]\n\nStarts a run: import, "
+        "train, trainFull, trainUpdate, retrain, batchInference, "
+        "batchSegment, apply.",
+        start_options, ARRAY_LEN(start_options), 2, 2
+    };
+    AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
     AUTO_JSON json_t *body = NULL;
     AUTO_FREE char *text = NULL;
     struct request rq = { .method = "POST", .path = "/runs" };
     struct err e;
-    int rc = parse(&p, &usage, argv);
+    int rc = parse(&p, argv);
 
-    if (rc)
-        return rc - 1;
+    if (rc != CLI_GO_ON)
+        return rc;
     body = json_pack("{s:s, s:s}", "config", p.rest.items[0], "kind", p.rest.items[1]);
     if (!body)
         return 2;
@@ -439,24 +405,24 @@ static void print_events(const json_t *body)
 
 static int run_events(char *const argv[])
 {
-    static const struct usage usage = {
+    static const struct cli_usage usage = {
         "steward events [--follow] [--config NAME] [--type GLOB]\n\nPrints what happened, and with "
         "--follow what happens.",
         events_options, ARRAY_LEN(events_options), 0, 0
     };
-    AUTO_PARSED struct parsed p = { 0 };
+    AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_CLIENT struct client *c = NULL;
     AUTO_BUF struct buf path = { 0 };
     struct err e;
-    int rc = parse(&p, &usage, argv);
+    int rc = parse(&p, argv);
 
-    if (rc)
-        return rc - 1;
+    if (rc != CLI_GO_ON)
+        return rc;
     buf_adds(&path, "/events");
-    add_parameter(&path, "config", p.options.config);
-    add_parameter(&path, "type", p.options.type);
+    cli_add_parameter(&path, "config", p.options.config);
+    cli_add_parameter(&path, "type", p.options.type);
     if (!p.options.follow) {
-        add_parameter(&path, "limit", p.options.limit);
+        cli_add_parameter(&path, "limit", p.options.limit);
         return show(&p, path.data, print_events);
     }
     if (client_open(&p.options.client, &c, &e) ||
@@ -474,6 +440,11 @@ const struct cli_command cli_commands[] = {
       cli_import },
     { "validate", "FILE [--json]", "check a parameter file (offline)", run_validate },
     { "get", "[CONFIG]", "configs; one config's resources, metrics, schedules", run_get },
+    { "versions", "CONFIG [VERSION [--from N]]", "history of a config; what a version changed",
+      cli_versions },
+    { "rollback", "CONFIG VERSION [--wait]", "an earlier document becomes the newest version",
+      cli_rollback },
+    { "delete", "CONFIG --resources keep|delete", "take a config down", cli_delete },
     { "run", "CONFIG KIND [--wait]", "start a run", run_start },
     { "runs", "list|get|watch|cancel", "runs", run_runs },
     { "schedules", "list|create|pause|next …", "schedules; next fires of an expression (offline)",
@@ -482,5 +453,6 @@ const struct cli_command cli_commands[] = {
     { "pause", "[--reason TEXT] [--until TIME]", "stop spending, server-wide", cli_pause },
     { "resume", "", "spending goes on", cli_resume },
     { "events", "[--follow]", "what happened", run_events },
+    { "tokens", "list|create|rotate|revoke", "who may ask the server for what", cli_tokens },
 };
 const size_t n_cli_commands = ARRAY_LEN(cli_commands);

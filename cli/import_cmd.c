@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "command.h"
 #include "steward/cli.h"
 #include "steward/json.h"
 #include "steward/mem.h"
@@ -25,10 +25,12 @@ static const struct conf_option options[] = {
       .help = "import=EXPRESSION, full=SOLUTION@EXPRESSION or update=SOLUTION@EXPRESSION; may be "
               "given several times; starts paused" },
 };
-static const char usage[] =
+static const struct cli_usage usage = {
     "steward import GROUP [--schedule import='cron(0 4 * * ? *)'] "
     "[--schedule full=SOLUTION@'cron(0 5 ? * SUN *)']\n\nMakes a config of a dataset group that "
-    "exists in Amazon Personalize, and prints its parameter file. Nothing there is touched.";
+    "exists in Amazon Personalize, and prints its parameter file. Nothing there is touched.",
+    options, ARRAY_LEN(options), 1, 1
+};
 
 /* "import=EXPR" or "full=SOLUTION@EXPR" into {"import", "solutions": {name: {"full"}}}. */
 static bool add_schedule(json_t *schedules, const char *text)
@@ -131,24 +133,12 @@ static int import_group(const struct import_options *o, const char *group)
 
 int cli_import(char *const argv[])
 {
-    struct conf_program program = {
-        .usage = usage, .env_prefix = "STEWARD", .options = options, .count = ARRAY_LEN(options)
-    };
     struct import_options o = { 0 };
     struct conf_list rest = { 0 };
-    bool is_help = false;
-    struct err e;
-    int code = 0;
+    int code = cli_parse(&usage, argv, &o, &rest);
 
-    if (conf_parse(&program, argv, &o, &rest, &is_help, &e)) {
-        code = cli_fail(&e);
-    } else if (!is_help && rest.count != 1) {
-        conf_print_help(&program, stderr);
-        code = 1;
-    } else if (!is_help) {
+    if (code == CLI_GO_ON)
         code = import_group(&o, rest.items[0]);
-    }
-    free(rest.items);
-    conf_done(&program, &o);
+    cli_parsed_done(&usage, &o, &rest);
     return code;
 }

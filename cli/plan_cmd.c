@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "command.h"
 #include "steward/cli.h"
 #include "steward/json.h"
 #include "steward/mem.h"
@@ -39,10 +39,12 @@ static const struct conf_option options[] = {
       .offset = offsetof(struct plan_options, save),
       .help = "keep the plan for 24 hours; steward apply --plan ID applies it" },
 };
-static const char plan_usage[] =
+static const struct cli_usage usage = {
     "steward plan FILE [--json|--markdown] [--prune] [--save]\n\nLooks at Amazon Personalize "
     "and says what an apply of "
-    "the file would do: exit 0 nothing, 2 changes, 1 error.";
+    "the file would do: exit 0 nothing, 2 changes, 1 error.",
+    options, ARRAY_LEN(options), 1, 1
+};
 
 static void print_plan(const struct plan_options *o, const json_t *plan)
 {
@@ -113,42 +115,16 @@ static int ask(const struct plan_options *o, const char *file)
     return json_bool_or(r.json, "changes", false) ? 2 : 0;
 }
 
-/* Parses options and the one argument; -1: go on, otherwise the exit code. */
-static int parse(const char *text, char *const argv[], struct plan_options *o,
-                 struct conf_list *rest)
-{
-    struct conf_program program = {
-        .usage = text, .env_prefix = "STEWARD", .options = options, .count = ARRAY_LEN(options)
-    };
-    bool is_help = false;
-    struct err e;
-
-    if (conf_parse(&program, argv, o, rest, &is_help, &e))
-        return cli_fail(&e);
-    if (is_help)
-        return 0;
-    if (rest->count == 1)
-        return -1;
-    conf_print_help(&program, stderr);
-    return 1;
-}
-
-static void options_done(struct plan_options *o, struct conf_list *rest)
-{
-    struct conf_program program = { .options = options, .count = ARRAY_LEN(options) };
-
-    free(rest->items);
-    conf_done(&program, o);
-}
-
 int cli_plan(char *const argv[])
 {
     struct plan_options o = { 0 };
     struct conf_list rest = { 0 };
-    int code = parse(plan_usage, argv, &o, &rest);
+    int code = cli_parse(&usage, argv, &o, &rest);
 
-    if (code < 0)
+    if (code == CLI_GO_ON)
         code = ask(&o, rest.items[0]);
-    options_done(&o, &rest);
+    else if (code) /* 2 means changes here */
+        code = 1;
+    cli_parsed_done(&usage, &o, &rest);
     return code;
 }

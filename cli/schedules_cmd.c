@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "command.h"
 #include "steward/cli.h"
 #include "steward/json.h"
 #include "steward/mem.h"
@@ -53,14 +53,6 @@ static const struct conf_option option_rows[] = {
     TEXT(from, "from", "TIME", "fires: a calendar from here"),
     TEXT(to, "to", "TIME", "fires: a calendar to there"),
 };
-
-static void add_parameter(struct buf *path, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    buf_printf(path, "%c%s=", strchr(path->data, '?') ? '&' : '?', name);
-    uri_encode(path, value, strlen(value), false);
-}
 
 /* ---- what is printed ---- */
 
@@ -116,6 +108,12 @@ static void print_pause(const json_t *p)
         (void) printf("Spending is stopped since %s%s%s: %s\n%s\n", json_text_or(p, "at", ""),
                       json_text(p, "until") ? " until " : "", json_text_or(p, "until", ""),
                       json_text_or(p, "reason", "no reason given"), json_text_or(p, "note", ""));
+}
+
+static void print_ended(const json_t *body)
+{
+    (void) body;
+    (void) puts("The schedule has ended.");
 }
 
 /* ---- what is asked ---- */
@@ -189,7 +187,7 @@ struct ask {
 static bool ask_list(struct ask *a)
 {
     buf_adds(&a->path, "/schedules?limit=200");
-    add_parameter(&a->path, "config", a->o->config);
+    cli_add_parameter(&a->path, "config", a->o->config);
     return true;
 }
 
@@ -240,9 +238,9 @@ static bool ask_run(struct ask *a)
 static bool ask_fires(struct ask *a)
 {
     buf_printf(&a->path, "/schedules/%s/fires", a->rest->items[0]);
-    add_parameter(&a->path, "count", a->o->count);
-    add_parameter(&a->path, "from", a->o->from);
-    add_parameter(&a->path, "to", a->o->to);
+    cli_add_parameter(&a->path, "count", a->o->count);
+    cli_add_parameter(&a->path, "from", a->o->from);
+    cli_add_parameter(&a->path, "to", a->o->to);
     return true;
 }
 
@@ -264,90 +262,56 @@ struct verb {
     size_t least, most; /* positional arguments after the verb */
     bool (*ask)(struct ask *a);
     void (*print)(const json_t *body);
-    const char *done; /* said when the answer has no body */
 };
 
 /* clang-format off */
 static const struct verb verbs[] = {
     { "list", "steward schedules list [--config NAME] [--json]\n\nLive schedules with their next fire, in words.",
-      "GET", 0, 0, ask_list, print_list, NULL },
-    { "get", "steward schedules get SCHEDULE [--json]\n\nOne schedule.", "GET", 1, 1, ask_one, print_schedule, NULL },
+      "GET", 0, 0, ask_list, print_list },
+    { "get", "steward schedules get SCHEDULE [--json]\n\nOne schedule.", "GET", 1, 1, ask_one, print_schedule },
     { "create", "steward schedules create CONFIG KIND EXPRESSION | --after import\n\nA schedule of its own: any run kind, "
-      "any config.", "POST", 2, 3, ask_create, print_schedule, NULL },
+      "any config.", "POST", 2, 3, ask_create, print_schedule },
     { "update", "steward schedules update SCHEDULE [--expression TEXT] …\n\nChanges what it says. One that is written in a "
-      "parameter file is changed there.", "PATCH", 1, 1, ask_update, print_schedule, NULL },
+      "parameter file is changed there.", "PATCH", 1, 1, ask_update, print_schedule },
     { "delete", "steward schedules delete SCHEDULE\n\nEnds a schedule of its own; its history stays.",
-      "DELETE", 1, 1, ask_one, NULL, "The schedule has ended." },
+      "DELETE", 1, 1, ask_one, print_ended },
     { "pause", "steward schedules pause SCHEDULE [--reason TEXT] [--until TIME]\n\nWhile paused, fires are recorded and not "
-      "caught up.", "PATCH", 1, 1, ask_pause, print_schedule, NULL },
-    { "resume", "steward schedules resume SCHEDULE", "PATCH", 1, 1, ask_resume, print_schedule, NULL },
-    { "run", "steward schedules run SCHEDULE\n\nStarts its run now.", "POST", 1, 1, ask_run, print_run, NULL },
+      "caught up.", "PATCH", 1, 1, ask_pause, print_schedule },
+    { "resume", "steward schedules resume SCHEDULE", "PATCH", 1, 1, ask_resume, print_schedule },
+    { "run", "steward schedules run SCHEDULE\n\nStarts its run now.", "POST", 1, 1, ask_run, print_run },
     { "fires", "steward schedules fires SCHEDULE [--count N | --from TIME --to TIME]\n\nWhat became of past fires; with "
-      "options, the fires to come.", "GET", 1, 1, ask_fires, print_fires, NULL },
+      "options, the fires to come.", "GET", 1, 1, ask_fires, print_fires },
 };
 static const struct verb server_pause = {
     "pause", "steward pause [--reason TEXT] [--until TIME]\n\nStops spending, server-wide: nothing that buys is started.",
-    "POST", 0, 0, ask_server_pause, print_pause, NULL
+    "POST", 0, 0, ask_server_pause, print_pause
 };
 static const struct verb server_resume = {
-    "resume", "steward resume\n\nSpending goes on; what waited goes on at once.", "POST", 0, 0, ask_server_resume, print_pause, NULL
+    "resume", "steward resume\n\nSpending goes on; what waited goes on at once.", "POST", 0, 0, ask_server_resume, print_pause
 };
 /* clang-format on */
 
-static int call(const struct verb *v, struct ask *a)
-{
-    AUTO_CLIENT struct client *c = NULL;
-    AUTO_REPLY struct reply r = { 0 };
-    AUTO_FREE char *text = a->body ? json_compact(a->body) : NULL;
-    struct request rq = { .method = v->method, .path = a->path.data };
-    struct err e;
-
-    rq.body = text ? text : str_eq(v->method, "POST") ? "{}" : NULL;
-    rq.body_n = rq.body ? strlen(rq.body) : 0;
-    if (client_open(&a->o->client, &c, &e) || client_call(c, &rq, &r, &e))
-        return cli_fail(&e);
-    if (r.status >= 400) {
-        client_print_problem(&r);
-        return 1;
-    }
-    if (v->done) {
-        (void) puts(v->done);
-    } else if (a->o->json) {
-        AUTO_FREE char *out = json_dumps(r.json, JSON_INDENT(2));
-
-        (void) puts(out ? out : r.text);
-    } else {
-        v->print(r.json);
-    }
-    return 0;
-}
-
 static int run_verb(const struct verb *v, char *const argv[])
 {
-    const struct conf_program program = { .usage = v->usage,
-                                          .env_prefix = "STEWARD",
-                                          .options = option_rows,
-                                          .count = ARRAY_LEN(option_rows) };
+    const struct cli_usage usage = { v->usage, option_rows, ARRAY_LEN(option_rows), v->least,
+                                     v->most };
     struct options o = { 0 };
     struct conf_list rest = { 0 };
     struct ask ask = { .o = &o, .rest = &rest };
-    bool is_help = false;
-    struct err e;
-    int rc = 2;
+    int code = cli_parse(&usage, argv, &o, &rest);
 
-    if (conf_parse(&program, argv, &o, &rest, &is_help, &e))
-        (void) cli_fail(&e);
-    else if (is_help)
-        rc = 0;
-    else if (rest.count < v->least || rest.count > v->most)
-        conf_print_help(&program, stderr);
-    else if (v->ask(&ask))
-        rc = call(v, &ask);
+    if (code == CLI_GO_ON)
+        code = v->ask(&ask) ? cli_ask(&(struct cli_call){ .client = &o.client,
+                                                          .method = v->method,
+                                                          .path = ask.path.data,
+                                                          .body = ask.body,
+                                                          .json = o.json,
+                                                          .print = v->print })
+                            : 2;
     json_decref(ask.body);
     buf_done(&ask.path);
-    free(rest.items);
-    conf_done(&program, &o);
-    return rc;
+    cli_parsed_done(&usage, &o, &rest);
+    return code;
 }
 
 int cli_schedules(char *const argv[])

@@ -19,5 +19,9 @@ int cli_resume(char *const argv[]);
 int cli_schedule_next(char *const argv[]);
 int cli_plan(char *const argv[]);
 int cli_import(char *const argv[]);
+int cli_versions(char *const argv[]);
+int cli_rollback(char *const argv[]);
+int cli_delete(char *const argv[]);
+int cli_tokens(char *const argv[]);
 
 #endif

@@ -204,6 +204,13 @@ class Server:
     def new_token(self, *scopes):
         return self.ok("POST", "/tokens", json={"name": "test", "scopes": list(scopes)})["token"]
 
+    def cli(self, *words, code=0):
+        """The command line, as somebody types it; what it printed."""
+        done = subprocess.run([BUILD / "steward", *words, "--data-dir", self.data_dir], capture_output=True, text=True, timeout=60,
+                              env={k: v for k, v in os.environ.items() if not k.startswith("STEWARD_")})
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
     # ---- the local Amazon Personalize ----
     @property
     def simulator_url(self):

@@ -1,7 +1,6 @@
 """Schedules posted to /schedules: made, changed, paused, ended; and those of a document, which are changed there."""
 import datetime
 import json
-import os
 import subprocess
 
 import pytest
@@ -110,27 +109,20 @@ def test_a_calendar(steward, shop):
     assert len(steward.ok("GET", path + "?count=3")["items"]) == 3
 
 
-def cli(server, *arguments, code=0):
-    done = subprocess.run([str(BUILD / "steward"), *arguments, "--data-dir", str(server.data_dir)], capture_output=True, text=True, timeout=60,
-                          env={k: v for k, v in os.environ.items() if not k.startswith("STEWARD_")})
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 def test_the_command_line(steward, shop):
-    made = cli(steward, "schedules", "create", shop, "observe", "cron(0 6 ? * MON-FRI *)", "--time-zone", "Europe/Berlin", "--overlap", "queue")
+    made = steward.cli("schedules", "create", shop, "observe", "cron(0 6 ? * MON-FRI *)", "--time-zone", "Europe/Berlin", "--overlap", "queue")
     schedule = made.split()[0]
     assert schedule.startswith("sch_") and "06:00" in made
-    assert schedule in cli(steward, "schedules", "list", "--config", shop)
-    assert json.loads(cli(steward, "schedules", "get", schedule, "--json"))["overlap"] == "queue"
-    assert "holiday" in cli(steward, "schedules", "pause", schedule, "--reason", "a holiday")
-    cli(steward, "schedules", "resume", schedule)
-    assert "every 3 hours" in cli(steward, "schedules", "update", schedule, "--expression", "rate(3 hours)")
-    assert len(cli(steward, "schedules", "fires", schedule, "--count", "4").splitlines()) == 4
-    assert "run_" in cli(steward, "schedules", "run", schedule)
-    cli(steward, "schedules", "delete", schedule)
-    assert "ended" in cli(steward, "schedules", "delete", schedule, code=1)
-    assert "expression" in cli(steward, "schedules", "create", shop, "observe", "cron(1 2 3)", code=1)
+    assert schedule in steward.cli("schedules", "list", "--config", shop)
+    assert json.loads(steward.cli("schedules", "get", schedule, "--json"))["overlap"] == "queue"
+    assert "holiday" in steward.cli("schedules", "pause", schedule, "--reason", "a holiday")
+    steward.cli("schedules", "resume", schedule)
+    assert "every 3 hours" in steward.cli("schedules", "update", schedule, "--expression", "rate(3 hours)")
+    assert len(steward.cli("schedules", "fires", schedule, "--count", "4").splitlines()) == 4
+    assert "run_" in steward.cli("schedules", "run", schedule)
+    steward.cli("schedules", "delete", schedule)
+    assert "ended" in steward.cli("schedules", "delete", schedule, code=1)
+    assert "expression" in steward.cli("schedules", "create", shop, "observe", "cron(1 2 3)", code=1)
     offline = subprocess.run([str(BUILD / "steward"), "schedules", "next", "rate(6 hours)", "--describe", "--count", "1"],
                              capture_output=True, text=True, timeout=60)
     assert offline.stdout.splitlines()[0] == "every 6 hours"
@@ -138,7 +130,7 @@ def test_the_command_line(steward, shop):
 
 def test_stop_spending_from_the_command_line(start_server):
     server = start_server()
-    assert "audit" in cli(server, "pause", "--reason", "an audit")
+    assert "audit" in server.cli("pause", "--reason", "an audit")
     assert server.ok("GET", "/pause")["reason"] == "an audit"
-    cli(server, "resume")
+    server.cli("resume")
     assert server.ok("GET", "/pause") == {"paused": False}
