@@ -293,7 +293,7 @@ static enum wire_error check_data_ready(struct call *c, const struct resource *s
     if (recipe->needs_items_dataset && !items)
         return call_fail(c, WIRE_INVALID_INPUT, "The recipe %s needs an Items dataset in %s.",
                          recipe->name, group);
-    if (str_eq(recipe->name, "aws-semantic-similarity"))
+    if (items && str_eq(recipe->name, "aws-semantic-similarity"))
         return check_texts(c, items);
     if (!has_interactions)
         return call_fail(c, WIRE_INVALID_INPUT, "The dataset group %s has no Interactions dataset.",
