@@ -29,7 +29,8 @@ static const struct conf_option option_rows[] = {
       .type = CONF_LIST,
       .offset = offsetof(struct options, scopes),
       .value = "SCOPE",
-      .help = "create: read, operate, apply or admin (each holds those before it); may be repeated" },
+      .help =
+          "create: read, operate, apply or admin (each holds those before it); may be repeated" },
     { .name = "expires-in-days",
       .type = CONF_INTEGER,
       .offset = offsetof(struct options, days),
@@ -88,9 +89,8 @@ static const struct verb {
     { "create",
       "steward tokens create NAME --scope SCOPE [--expires-in-days N]\n\nPrints the secret, once.",
       "POST", "/tokens", 1, print_secret },
-    { "rotate",
-      "steward tokens rotate TOKEN\n\nA new secret; the old one counts for another day.", "POST",
-      "/tokens/%s/rotate", 1, print_secret },
+    { "rotate", "steward tokens rotate TOKEN\n\nA new secret; the old one counts for another day.",
+      "POST", "/tokens/%s/rotate", 1, print_secret },
     { "revoke", "steward tokens revoke TOKEN\n\nEnds a token.", "DELETE", "/tokens/%s", 1,
       print_revoked },
 };
@@ -105,8 +105,8 @@ static int run_verb(const struct verb *v, char *const argv[])
 
     if (code == CLI_GO_ON) {
         AUTO_BUF struct buf path = { 0 };
-        AUTO_JSON json_t *body = strcmp(v->name, "create") == 0 ? creation(&o, rest.items[0])
-                                                                : NULL;
+        AUTO_JSON json_t *body =
+            strcmp(v->name, "create") == 0 ? creation(&o, rest.items[0]) : NULL;
         const char *rest_of_path = strstr(v->path, "%s");
 
         buf_add(&path, v->path, rest_of_path ? (size_t) (rest_of_path - v->path) : strlen(v->path));

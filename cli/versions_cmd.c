@@ -133,8 +133,7 @@ static int start(const struct options *o, const struct cli_call *call, const cha
     run = json_object_get(r.json, "run") ? json_object_get(r.json, "run") : r.json;
     (void) printf("%s%s%s\n", done, json_text(run, "id") ? ", run " : "",
                   json_text_or(run, "id", ""));
-    if (o->wait && json_text(run, "id") &&
-        progress_watch(c, json_text(run, "id"), &is_good, &e))
+    if (o->wait && json_text(run, "id") && progress_watch(c, json_text(run, "id"), &is_good, &e))
         return cli_fail(&e);
     return is_good ? 0 : 1;
 }
@@ -152,8 +151,8 @@ int cli_rollback(char *const argv[])
 
     if (code == CLI_GO_ON) {
         AUTO_BUF struct buf path = { 0 };
-        AUTO_JSON json_t *body = json_pack("{s:I}", "version",
-                                           (json_int_t) strtoll(rest.items[1], NULL, 10));
+        AUTO_JSON json_t *body =
+            json_pack("{s:I}", "version", (json_int_t) strtoll(rest.items[1], NULL, 10));
 
         buf_printf(&path, "/configs/%s/rollback", rest.items[0]);
         cli_add_parameter(&path, "message", o.message);

@@ -179,8 +179,8 @@ static void post_quotas(struct wire *w, struct http_request *rq)
     json_object_foreach (in, name, value) {
         if (json_is_integer(value) && quota_set(w->sim->quotas, name, json_integer_value(value)))
             continue;
-        (void) err_set(&e, ERR_INVALID, "\"%.60s\" is not a quota with a number; GET lists them.",
-                       name);
+        (void) err_set(&e, ERR_INVALID,
+                       "\"%.60s\" is not a quota with a number from 0; GET lists them.", name);
         refuse(rq, &e);
         return;
     }

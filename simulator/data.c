@@ -118,17 +118,23 @@ enum err_code data_read(const char *data_dir, const json_t *dataset, const struc
     return OK;
 }
 
-enum err_code data_append(const char *data_dir, const char *stream, const json_t *row,
+enum err_code data_append(const char *data_dir, const char *stream, const json_t *rows,
                           struct err *e)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", data_dir, stream), *text = json_compact(row);
-    AUTO_FREE char *line = xasprintf("%s\n", text);
+    AUTO_FREE char *path = xasprintf("%s/%s", data_dir, stream);
+    AUTO_BUF struct buf lines = { 0 };
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    ssize_t n = fd < 0 ? -1 : write(fd, line, strlen(line));
+    ssize_t n;
 
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        AUTO_FREE char *text = json_compact(json_array_get(rows, i));
+
+        buf_printf(&lines, "%s\n", text);
+    }
+    n = fd < 0 ? -1 : write(fd, lines.data, lines.length);
     if (fd >= 0)
         (void) close(fd);
-    if (n != (ssize_t) strlen(line))
+    if (n < 0 || (size_t) n != lines.length)
         return err_set(e, ERR_UNAVAILABLE, "Cannot write %s: %s.", path, strerror(errno));
     return OK;
 }

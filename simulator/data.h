@@ -27,8 +27,8 @@ struct data_query {
 /* dataset NULL: no rows. ERR_UNAVAILABLE when a file cannot be read. */
 MUST_USE enum err_code data_read(const char *data_dir, const json_t *dataset,
                                  const struct data_query *query, struct err *e);
-/* Appends a row to a dataset's stream file. */
-MUST_USE enum err_code data_append(const char *data_dir, const char *stream, const json_t *row,
+/* Appends rows to a dataset's stream file, in one write. */
+MUST_USE enum err_code data_append(const char *data_dir, const char *stream, const json_t *rows,
                                    struct err *e);
 
 #endif

@@ -80,7 +80,8 @@ static enum wire_error set_properties(struct call *c, json_t *row, const json_t 
     return WIRE_OK;
 }
 
-static enum wire_error append_row(struct call *c, struct resource *dataset, const json_t *row)
+/* All rows of a call or none: a call that is refused has no effect. */
+static enum wire_error append_rows(struct call *c, struct resource *dataset, const json_t *rows)
 {
     struct err e;
 
@@ -92,11 +93,12 @@ static enum wire_error append_row(struct call *c, struct resource *dataset, cons
         name = xasprintf("data/%s.jsonl", id);
         resource_hide(dataset, "stream", json_string(name));
     }
-    if (data_append(c->sim->data_dir, resource_hidden(dataset, "stream"), row, &e))
+    if (data_append(c->sim->data_dir, resource_hidden(dataset, "stream"), rows, &e))
         return call_fail(c, WIRE_INTERNAL, "%s", e.message);
     resource_hide(dataset, "dataChanged", json_integer(c->now_ms));
     resource_hide(dataset, "streamed",
-                  json_integer(json_int_or(dataset->hidden, "streamed", 0) + 1));
+                  json_integer(json_int_or(dataset->hidden, "streamed", 0) +
+                               (json_int_t) json_array_size(rows)));
     world_touch(&c->sim->world, dataset);
     c->has_effect = true;
     return WIRE_OK;
@@ -132,13 +134,14 @@ static void set_user(json_t *row, const json_t *schema, const json_t *from)
     set_column(row, schema, "userId", user);
 }
 
-static enum wire_error put_event(struct call *c, struct resource *dataset, const json_t *event)
+static enum wire_error read_event(struct call *c, const json_t *schema, const json_t *event,
+                                  json_t *rows)
 {
     static const char *const members[] = { "eventType", "eventValue", "itemId",
                                            "recommendationId" };
-    const json_t *schema = schema_of(c->sim, dataset);
-    AUTO_JSON json_t *row = json_object();
+    json_t *row = json_object();
 
+    json_array_append_new(rows, row);
     set_user(row, schema, c->in);
     PASS(set_properties(c, row, schema, json_text(event, "properties")));
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
@@ -149,7 +152,7 @@ static enum wire_error put_event(struct call *c, struct resource *dataset, const
                json_at(event, "/metricAttribution/eventAttributionSource"));
     if (!json_text(row, "ITEM_ID"))
         return call_fail(c, WIRE_INVALID_INPUT, "An event has no itemId.");
-    return append_row(c, dataset, row);
+    return WIRE_OK;
 }
 
 static const struct resource *find_tracker(const struct world *w, const char *id)
@@ -167,6 +170,7 @@ enum wire_error put_events(struct call *c)
 {
     const json_t *events = call_member(c, "eventList");
     const struct resource *tracker = find_tracker(&c->sim->world, call_text(c, "trackingId"));
+    AUTO_JSON json_t *rows = json_array();
     struct resource *dataset;
 
     if (!tracker)
@@ -179,8 +183,8 @@ enum wire_error put_events(struct call *c)
                          "The dataset group %s has no active Interactions dataset.",
                          resource_group(tracker));
     for (size_t i = 0; i < json_array_size(events); i++)
-        PASS(put_event(c, dataset, json_array_get(events, i)));
-    return WIRE_OK;
+        PASS(read_event(c, schema_of(c->sim, dataset), json_array_get(events, i), rows));
+    return append_rows(c, dataset, rows);
 }
 
 /* Items, users and actions differ in three words. */
@@ -190,7 +194,8 @@ struct upsert {
 
 static enum wire_error put_rows(struct call *c, const struct upsert *u)
 {
-    const json_t *rows = call_member(c, u->list);
+    const json_t *given = call_member(c, u->list);
+    AUTO_JSON json_t *rows = json_array();
     const char *arn = call_text(c, "datasetArn");
     struct resource *dataset = world_find_kind(&c->sim->world, arn, SIM_DATASET);
     const json_t *schema;
@@ -204,15 +209,15 @@ static enum wire_error put_rows(struct call *c, const struct upsert *u)
         return call_fail(c, WIRE_IN_USE, "Resource %s is in %s state. It must be ACTIVE.", arn,
                          life_text(dataset->kind, dataset->life));
     schema = schema_of(c->sim, dataset);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *given = json_array_get(rows, i);
-        AUTO_JSON json_t *row = json_object();
+    for (size_t i = 0; i < json_array_size(given); i++) {
+        const json_t *one = json_array_get(given, i);
+        json_t *row = json_object();
 
-        PASS(set_properties(c, row, schema, json_text(given, "properties")));
-        set_column(row, schema, u->id, json_object_get(given, u->id));
-        PASS(append_row(c, dataset, row));
+        json_array_append_new(rows, row);
+        PASS(set_properties(c, row, schema, json_text(one, "properties")));
+        set_column(row, schema, u->id, json_object_get(one, u->id));
     }
-    return WIRE_OK;
+    return append_rows(c, dataset, rows);
 }
 
 enum wire_error put_items(struct call *c)
@@ -243,7 +248,8 @@ static struct resource *find_action_dataset(const struct world *w, const char *t
 enum wire_error put_action_interactions(struct call *c)
 {
     static const char *const members[] = { "actionId", "eventType", "recommendationId" };
-    const json_t *rows = call_member(c, "actionInteractions");
+    const json_t *given = call_member(c, "actionInteractions");
+    AUTO_JSON json_t *rows = json_array();
     const char *id = call_text(c, "trackingId");
     struct resource *dataset = find_action_dataset(&c->sim->world, id);
     const json_t *schema;
@@ -255,17 +261,17 @@ enum wire_error put_action_interactions(struct call *c)
         return call_fail(c, WIRE_IN_USE, "Resource %s is in %s state. It must be ACTIVE.",
                          dataset->arn, life_text(dataset->kind, dataset->life));
     schema = schema_of(c->sim, dataset);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *given = json_array_get(rows, i);
-        AUTO_JSON json_t *row = json_object();
+    for (size_t i = 0; i < json_array_size(given); i++) {
+        const json_t *one = json_array_get(given, i);
+        json_t *row = json_object();
 
-        set_user(row, schema, given);
-        PASS(set_properties(c, row, schema, json_text(given, "properties")));
+        json_array_append_new(rows, row);
+        set_user(row, schema, one);
+        PASS(set_properties(c, row, schema, json_text(one, "properties")));
         for (size_t k = 0; k < ARRAY_LEN(members); k++)
-            set_column(row, schema, members[k], json_object_get(given, members[k]));
-        set_impression(row, schema, json_object_get(given, "impression"));
-        set_time(row, schema, json_object_get(given, "timestamp"));
-        PASS(append_row(c, dataset, row));
+            set_column(row, schema, members[k], json_object_get(one, members[k]));
+        set_impression(row, schema, json_object_get(one, "impression"));
+        set_time(row, schema, json_object_get(one, "timestamp"));
     }
-    return WIRE_OK;
+    return append_rows(c, dataset, rows);
 }

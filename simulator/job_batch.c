@@ -93,11 +93,13 @@ static json_t *inference_output(const struct batch *b, const struct serve_questi
 {
     AUTO_JSON json_t *rows = serve_items(&b->model, &b->catalog, q);
     json_t *out = json_object();
+    bool has_theme = json_text(b->j->spec, "theme") != NULL;
 
     json_object_set_new(out, "recommendedItems", texts_of(rows, "itemId"));
-    json_object_set_new(out, "scores", texts_of(rows, "score"));
-    if (json_text(b->j->spec, "theme"))
+    if (has_theme)
         json_object_set_new(out, "theme", json_string(theme_of(b, rows)));
+    json_object_set_new(out, has_theme ? "itemsThemeRelevanceScores" : "scores",
+                        texts_of(rows, "score"));
     return out;
 }
 

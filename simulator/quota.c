@@ -52,7 +52,7 @@ void quota_defaults(int64_t values[QUOTA_COUNT])
 bool quota_set(int64_t values[QUOTA_COUNT], const char *name, int64_t value)
 {
     for (size_t i = 0; i < QUOTA_COUNT; i++) {
-        if (str_eq(quotas[i].name, name)) {
+        if (str_eq(quotas[i].name, name) && value >= 0) {
             values[i] = value;
             return true;
         }

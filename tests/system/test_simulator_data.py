@@ -335,6 +335,8 @@ def test_batch_of_rankings_related_items_and_themes(w, shop):
     row, = batch(w, version, [{"itemId": "i2"}], numResults=3, batchInferenceJobMode="THEME_GENERATION",
                  themeGenerationConfig={"fieldsForThemeGeneration": {"itemName": "GENRE"}})
     assert row["output"]["theme"] == "comedy" and "i2" not in row["output"]["recommendedItems"]
+    assert set(row["output"]) == {"recommendedItems", "theme", "itemsThemeRelevanceScores"}  # as the developer guide shows it
+    assert len(row["output"]["itemsThemeRelevanceScores"]) == 3
 
 
 def test_batch_segments(w, shop):
@@ -432,7 +434,8 @@ def test_events_count_at_once_and_after_retraining(w):
     fails("InvalidInputException", 400, events.put_events, trackingId="unknown", sessionId="s", eventList=[
         {"eventType": "click", "itemId": "a", "sentAt": now}])
     fails("InvalidInputException", 400, events.put_events, trackingId=tracker, sessionId="s", eventList=[
-        {"eventType": "click", "sentAt": now}])
+        {"eventType": "click", "itemId": "half", "sentAt": now}, {"eventType": "click", "sentAt": now}])
+    assert len(w.export(dataset, "PUT")) == 5  # a refused call once left the events before the bad one
     fails("ResourceNotFoundException", 404, events.put_items, datasetArn=dataset + "x", items=[{"itemId": "a"}])
     fails("InvalidInputException", 400, events.put_users, datasetArn=dataset, users=[{"userId": "a"}])
 

@@ -168,6 +168,9 @@ def test_quotas(make):
     p.create_schema(name="a", schema=INTERACTIONS)
     p.create_schema(name="b", schema=INTERACTIONS)
     fails("LimitExceededException", p.create_schema, name="c", schema=INTERACTIONS)
+    for wrong in ({"campaigns": -1}, {"campaigns": "many"}, {"nothing": 1}):
+        with pytest.raises(urllib.error.HTTPError, match="422"):
+            sim.admin("quotas", wrong)
     assert sim.admin("quotas")["campaigns"] == 5
 
 
