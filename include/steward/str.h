@@ -37,6 +37,8 @@ unsigned str_distance(const char *a, const char *b);
 /* Copies at most size - 1 bytes without cutting a UTF-8 sequence; returns the length copied. */
 size_t str_copy(char *to, size_t size, const char *from);
 bool str_is_utf8(const char *s, size_t n);
+/* How many bytes from the start are whole UTF-8 sequences. */
+size_t str_utf8_prefix(const char *s, size_t n);
 size_t str_utf8_length(const char *s); /* characters of valid UTF-8 */
 
 #define HEX_SHA256 65

@@ -57,6 +57,29 @@ static size_t find_too_deep(const char *text, size_t n)
     return n;
 }
 
+/* Where the token before offset begins: jansson reads a whole token before it refuses it. Inside a
+ * string that has not ended the place is already the character in question. */
+static size_t token_start(const char *text, size_t offset)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < offset;) {
+        start = i;
+        if (text[i] == '"') {
+            for (i++; i < offset && text[i] != '"'; i++)
+                i += text[i] == '\\';
+            if (i++ >= offset)
+                return offset;
+        } else if (strchr("{}[]:, \t\r\n", text[i]) || !text[i]) {
+            i++;
+        } else {
+            while (i < offset && text[i] && !strchr("{}[]:, \t\r\n\"", text[i]))
+                i++;
+        }
+    }
+    return start;
+}
+
 /* The text need not end in NUL. */
 static bool is_blank(const char *text, size_t n)
 {
@@ -64,6 +87,15 @@ static bool is_blank(const char *text, size_t n)
         if (!strchr(" \t\r\n", text[i]) || !text[i])
             return false;
     return true;
+}
+
+static size_t error_offset(const char *text, const json_error_t *je)
+{
+    size_t offset = (size_t) je->position;
+
+    if (json_error_code(je) == json_error_premature_end_of_input)
+        return offset; /* what is missing, is missing there */
+    return token_start(text, offset);
 }
 
 enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_place *place,
@@ -82,8 +114,12 @@ enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_p
         return err_set(e, ERR_INVALID,
                        "The document begins with a byte order mark; save it as plain UTF-8.");
     }
-    if (!str_is_utf8(text, n))
-        return err_set(e, ERR_INVALID, "The document is not valid UTF-8.");
+    if (!str_is_utf8(text, n)) {
+        place_at(text, str_utf8_prefix(text, n), place);
+        return err_set(e, ERR_INVALID,
+                       "Line %d, column %d: a byte that is not UTF-8; save the document as UTF-8.",
+                       place->line, place->column);
+    }
     deep = find_too_deep(text, n);
     if (deep < n) {
         place_at(text, deep, place);
@@ -94,7 +130,7 @@ enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_p
     if (*out)
         return OK;
     if (je.position >= 0 && (size_t) je.position <= n)
-        place_at(text, (size_t) je.position, place);
+        place_at(text, error_offset(text, &je), place);
     if (is_blank(text, n))
         return err_set(e, ERR_INVALID, "The document is empty; a JSON object is expected.");
     if (json_error_code(&je) == json_error_duplicate_key) {
@@ -102,6 +138,9 @@ enum err_code json_parse(const char *text, size_t n, json_t **out, struct json_p
                        place->line, je.text);
         return err_detail(e, "duplicate");
     }
+    if (json_error_code(&je) == json_error_null_character) /* jansson names a flag of its own */
+        return err_set(e, ERR_INVALID, "Line %d, column %d: \\u0000 cannot stand in a text.",
+                       place->line, place->column);
     return err_set(e, ERR_INVALID, "Line %d, column %d: %s.", place->line, place->column, je.text);
 }
 

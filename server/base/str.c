@@ -194,19 +194,24 @@ static size_t utf8_sequence(const unsigned char *s, size_t n)
     return 0;
 }
 
-bool str_is_utf8(const char *s, size_t n)
+size_t str_utf8_prefix(const char *s, size_t n)
 {
     const unsigned char *p = (const unsigned char *) s;
+    size_t i = 0;
 
-    while (n > 0) {
-        size_t k = utf8_sequence(p, n);
+    while (i < n) {
+        size_t k = utf8_sequence(p + i, n - i);
 
         if (k == 0)
-            return false;
-        p += k;
-        n -= k;
+            break;
+        i += k;
     }
-    return true;
+    return i;
+}
+
+bool str_is_utf8(const char *s, size_t n)
+{
+    return str_utf8_prefix(s, n) == n;
 }
 
 size_t str_utf8_length(const char *s)

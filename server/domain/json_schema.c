@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <math.h>
 
+#include "json_schema_notes.h"
 #include "parameter_file_internal.h"
 
 #define DIALECT "https://json-schema.org/draft/2020-12/schema"
@@ -93,6 +94,18 @@ static json_t *schema_of_text(const struct service_shape *shape)
     return schema;
 }
 
+/* Title, sentence and default of a member. */
+static json_t *noted(json_t *schema, const char *member, const struct member_note *note)
+{
+    put(schema, "title", title_of(member));
+    if (note) {
+        put(schema, "description", json_string(note->description));
+        if (note->fallback)
+            put(schema, "default", json_loads(note->fallback, JSON_DECODE_ANY, NULL));
+    }
+    return schema;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the constant shapes of the model */
 static json_t *schema_of_structure(const struct service_shape *shape)
 {
@@ -101,7 +114,7 @@ static json_t *schema_of_structure(const struct service_shape *shape)
     for (size_t i = 0; i < shape->n_members; i++) {
         const struct service_member *m = &shape->members[i];
 
-        put(properties, m->name, schema_of_shape(m->shape));
+        put(properties, m->name, noted(schema_of_shape(m->shape), m->name, inner_note(m->name)));
         if (m->is_required)
             json_array_append_new(required, json_string(m->name));
     }
@@ -151,57 +164,59 @@ static json_t *schema_of_shape(const struct service_shape *shape)
 
 /* ---- service-configs ---- */
 
-/* Words and defaults for members of requests that people write most. */
-static const struct member_note {
-    const char *member;
-    const char *fallback; /* JSON text */
-    const char *description;
-} member_notes[] = {
-    { "name", NULL, "Name in Amazon Personalize; unique in the account and region." },
-    { "domain", NULL,
-      "ECOMMERCE or VIDEO_ON_DEMAND makes a domain dataset group; absent: custom." },
-    { "tags", NULL, "Tags of this resource; absent: the root tags; an empty list: none." },
-    { "schema", NULL, "The Avro schema, as an object." },
-    { "importMode", "\"FULL\"",
-      "FULL replaces the data, INCREMENTAL adds to it; the first import is FULL." },
-    { "publishAttributionMetricsToS3", "false",
-      "Write metric attribution reports for the import." },
-    { "filterExpression", NULL,
-      "Such as: EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"purchase\")" },
-    { "performAutoTraining", "false",
-      "Amazon trains new versions by itself. Sent as false where a schedule of this file trains." },
-    { "performAutoML", NULL, "Not sent: name a recipe." },
-    { "performHPO", "false", "Search for better hyperparameters; costs more training hours." },
-    { "eventType", NULL, "Train from events of this type only." },
-    { "minProvisionedTPS", "1", "Throughput that is always there, and billed every hour." },
-    { "numResults", "25", "Recommendations per line of input." },
-    { "batchInferenceJobMode", "\"BATCH_INFERENCE\"",
-      "THEME_GENERATION names the themes of similar items." },
-    { "trainingMode", "\"FULL\"", "What a training that is started by hand does." },
-};
-
-static const struct member_note *note_of(const char *member)
+static json_t *described(json_t *schema, const char *words)
 {
-    for (size_t i = 0; i < ARRAY_LEN(member_notes); i++)
-        if (str_eq(member_notes[i].member, member))
-            return &member_notes[i];
-    return NULL;
+    put(schema, "description", json_string(words));
+    return schema;
+}
+
+static json_t *constant(const char *text)
+{
+    json_t *schema = json_object();
+
+    put(schema, "const", json_string(text));
+    return schema;
+}
+
+/* A field of an Avro record: a plain type, or a union of one with null. */
+static json_t *avro_field_schema(void)
+{
+    static const char *const types[] = { "string", "int",     "long", "float",
+                                         "double", "boolean", "null" };
+    static const char *const required[] = { "name", "type" };
+    json_t *schema = typed("object"), *properties = json_object(), *type = json_object();
+    json_t *plain = json_object(), *both = typed("array"), *choices = json_array();
+
+    put(plain, "enum", texts(types, ARRAY_LEN(types)));
+    put(both, "items", json_incref(plain));
+    json_array_append_new(choices, plain);
+    json_array_append_new(choices, both);
+    put(type, "anyOf", choices);
+    put(properties, "name",
+        described(typed("string"), "In capitals, such as USER_ID; the CSV's column."));
+    put(properties, "type", described(type, "A plain type, or [\"null\", type]."));
+    put(properties, "categorical",
+        described(typed("boolean"), "true: a text of categories, with | between several."));
+    put(properties, "textual", described(typed("boolean"), "true: a description; items only."));
+    put(schema, "properties", properties);
+    put(schema, "required", texts(required, ARRAY_LEN(required)));
+    return schema;
 }
 
 static json_t *avro_schema(void)
 {
     static const char *const required[] = { "type", "name", "namespace", "fields" };
     json_t *schema = typed("object"), *properties = json_object(), *fields = typed("array");
-    json_t *type = json_object(), *space = json_object();
 
-    put(type, "const", json_string("record"));
-    put(space, "const", json_string("com.amazonaws.personalize.schema"));
-    put(fields, "items", typed("object"));
-    put(properties, "type", type);
-    put(properties, "name", typed("string"));
-    put(properties, "namespace", space);
-    put(properties, "fields", fields);
-    put(properties, "version", typed("string"));
+    put(fields, "items", reference("avroField"));
+    put(properties, "type", described(constant("record"), "Always \"record\"."));
+    put(properties, "name",
+        described(typed("string"),
+                  "Interactions, Users, Items, Actions or Action_Interactions, as the dataset."));
+    put(properties, "namespace",
+        described(constant("com.amazonaws.personalize.schema"), "Amazon Personalize's own."));
+    put(properties, "fields", described(fields, "One per column."));
+    put(properties, "version", described(typed("string"), "\"1.0\""));
     put(schema, "properties", properties);
     put(schema, "required", texts(required, ARRAY_LEN(required)));
     return schema;
@@ -238,7 +253,6 @@ static bool is_in(const char *const *list, const char *name)
 
 static json_t *member_schema(const struct service_config *service, const struct service_member *m)
 {
-    const struct member_note *note = note_of(m->name);
     json_t *schema;
 
     if (str_eq(m->name, "tags"))
@@ -251,13 +265,7 @@ static json_t *member_schema(const struct service_config *service, const struct 
                      : recipe_schema("The recipe that the solution is trained with.", false);
     else
         schema = schema_of_shape(m->shape);
-    put(schema, "title", title_of(m->name));
-    if (note) {
-        put(schema, "description", json_string(note->description));
-        if (note->fallback)
-            put(schema, "default", json_loads(note->fallback, JSON_DECODE_ANY, NULL));
-    }
-    return schema;
+    return noted(schema, m->name, request_note(m->name));
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): a solution holds its version, and that nothing more */
@@ -277,7 +285,9 @@ static json_t *schema_of_service(const struct service_config *service)
             json_array_append_new(required, json_string(m->name));
     }
     if (service->handled)
-        put(properties, "solutionVersion", schema_of_service(&service_solution_version));
+        put(properties, "solutionVersion",
+            noted(schema_of_service(&service_solution_version), "solutionVersion",
+                  request_note("solutionVersion")));
     put(schema, "properties", properties);
     put(schema, "required", required);
     put(schema, "additionalProperties", json_false());
@@ -432,6 +442,7 @@ json_t *parameter_file_schema(void)
     put(definitions, "tags", schema_of_shape(service_shape_find(&service_personalize, "Tags")));
     put(definitions, "schedule", schedule_schema());
     put(definitions, "duration", duration_schema());
+    put(definitions, "avroField", avro_field_schema());
     put(schema, "$defs", definitions);
     put(schema, "$schema", json_string(DIALECT));
     put(schema, "title", json_string("Steward parameter file"));

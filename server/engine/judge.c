@@ -102,7 +102,9 @@ static const struct {
     { "missing the following columns",
       "Add the columns to the CSV's header, or take them out of the schema." },
     { "Insufficient privileges for accessing data",
-      "Give the import role s3:GetObject and s3:ListBucket on the bucket, and let "
+      "Check that the file is there (a batch job reads job_config.json at its input path), that "
+      "the "
+      "role has s3:GetObject and s3:ListBucket on the bucket, and that the bucket lets "
       "personalize.amazonaws.com read it." },
     { "fewer than 25 users", "Import interactions of at least 25 users with two or more each." },
     { "fewer than 1000 interactions",

@@ -248,6 +248,9 @@ def _values():
     yield "hrnn-coldstart with an update schedule", {S + "/recipeArn": RECIPE + "aws-hrnn-coldstart"}, []
     yield "update schedule \"delete\" on a recipe without", {S + "/recipeArn": RECIPE + "aws-sims",
           "/solutions/0/workflowConfig/schedules/update": "delete"}, ["/solutions/0/workflowConfig/schedules/update"]
+    # The AWS solution looked for a part of the ARN: files of v2 with an update schedule passed there, and so does taking it away.
+    yield "update schedule \"delete\" on v2", {S + "/recipeArn": RECIPE + "aws-user-personalization-v2",
+          "/solutions/0/workflowConfig/schedules/update": "delete"}, []
     yield "segments with a campaign", {"/solutions/1/campaigns": [{"serviceConfig": {"name": "x"}}]}, ["/solutions/1/campaigns"]
     yield "segments of a recipe for items", {"/solutions/0/batchSegmentJobs": [{"serviceConfig": {}}]}, ["/solutions/0/batchSegmentJobs"]
     for mode, bad in (("FULL", False), ("UPDATE", False), ("AUTOTRAIN", True), ("SOME", True), ("full", True), (1, True), (None, True)):
