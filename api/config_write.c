@@ -135,21 +135,26 @@ static const struct component *find_component(const struct parameter_file *f, co
     return NULL;
 }
 
-/* Rows (key, owner). */
+/* Rows (key, owner). What a run makes anew has its parent's name, which is told already. */
+static void find_taken(struct call *c, const struct parameter_file *f, int op, struct findings *out)
+{
+    for (size_t i = 0; i < rows_count(c->reply, op); i++) {
+        const struct component *x = find_component(f, rows_text(c->reply, op, i, 0));
+
+        if (!x || kinds[x->kind].is_per_run)
+            continue;
+        findings_add(out, arena_printf(c->arena, "%s/name", x->pointer), "name-taken",
+                     "The %s \"%s\" belongs to the config \"%s\" already; names are unique in "
+                     "an account and region.",
+                     kinds[x->kind].title, x->name, rows_text(c->reply, op, i, 1));
+    }
+}
+
 static bool check_owners(struct call *c, const struct config_change *w)
 {
     struct findings f = { 0 };
 
-    for (size_t i = 0; i < rows_count(c->reply, READ_FOREIGN); i++) {
-        const struct component *x =
-            find_component(&w->file, rows_text(c->reply, READ_FOREIGN, i, 0));
-
-        if (x)
-            findings_add(&f, x->pointer, "name-taken",
-                         "The %s \"%s\" belongs to the config \"%s\" already; names are unique in "
-                         "an account and region.",
-                         kinds[x->kind].title, x->name, rows_text(c->reply, READ_FOREIGN, i, 1));
-    }
+    find_taken(c, &w->file, READ_FOREIGN, &f);
     return !answer_if_found(c, "name-taken", &f);
 }
 
@@ -360,17 +365,39 @@ void api_config_put(struct call *c)
     config_change_begin(c, w);
 }
 
+static void answer_validated(struct call *c, const struct config_change *w)
+{
+    AUTO_JSON json_t *errors = findings_to_json(&w->file.errors);
+    AUTO_JSON json_t *warnings = findings_to_json(&w->file.warnings);
+    AUTO_JSON json_t *answer = json_pack("{s:b, s:O, s:O}", "valid", w->file.errors.count == 0,
+                                         "errors", errors, "warnings", warnings);
+
+    answer_json(c, 200, answer);
+}
+
+/* Op 0: resources of this name that other configs own. */
+static void names_read(struct call *c)
+{
+    struct config_change *w = c->state;
+
+    find_taken(c, &w->file, 0, &w->file.errors);
+    answer_validated(c, w);
+}
+
+/* The same check as offline, and the names of all configs, which only the server knows. */
 void api_config_validate(struct call *c)
 {
     struct config_change *w = config_change_new(c);
-    AUTO_JSON json_t *errors = NULL, *warnings = NULL, *answer = NULL;
+    struct db_op op;
     size_t n;
     const char *text = http_body(c->rq, &n);
 
     parameter_file_parse(text, n, &w->file);
-    errors = findings_to_json(&w->file.errors);
-    warnings = findings_to_json(&w->file.warnings);
-    answer = json_pack("{s:b, s:O, s:O}", "valid", w->file.errors.count == 0, "errors", errors,
-                       "warnings", warnings);
-    answer_json(c, 200, answer);
+    if (w->file.n_components == 0) {
+        answer_validated(c, w);
+        return;
+    }
+    config_resource_rows(c, &w->file, &w->resources, &w->resource_keys);
+    configs_store_foreign(w->file.name, w->resources, &op);
+    call_read(c, &op, 1, names_read);
 }

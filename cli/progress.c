@@ -242,15 +242,19 @@ static enum err_code print_solutions(struct client *c, const char *name, struct 
     TRY(client_get(c, path, &r, e));
     (void) printf("\nMETRICS\n");
     json_array_foreach (json_object_get(r.json, "items"), i, item) {
+        const char *solution;
         AUTO_FREE char *versions = NULL;
         AUTO_REPLY struct reply v = { 0 };
 
         if (!str_eq(json_text(item, "kind"), "solution"))
             continue;
-        versions = xasprintf("/solutions/%s/versions", json_text_or(item, "name", ""));
+        /* Its name in the file: one made beside another by blue-green has a longer one at Amazon.
+         */
+        solution =
+            json_text_or(json_object_get(item, "desired"), "name", json_text_or(item, "name", ""));
+        versions = xasprintf("/solutions/%s/versions", solution);
         TRY(client_get(c, versions, &v, e));
-        print_metrics(json_text_or(item, "name", ""),
-                      json_array_get(json_object_get(v.json, "items"), 0));
+        print_metrics(solution, json_array_get(json_object_get(v.json, "items"), 0));
     }
     return OK;
 }

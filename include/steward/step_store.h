@@ -23,6 +23,8 @@
  * who is first in line for a quota (by kind; 0: none). *changed: how many runs moved. */
 MUST_USE enum err_code step_store_admit(struct db_conn *c, const int quotas[KIND_COUNT],
                                         size_t *changed, struct err *e);
+/* At start: a fuse may be larger now, so that what waits for one asks again. */
+MUST_USE enum err_code step_store_wake_fused(struct db_conn *c, struct err *e);
 
 /* A claimed step as it stands in the database. Texts live in the arena. */
 struct step_row {

@@ -186,7 +186,8 @@ const char *judge_waiting_for(const struct work *w, enum why why)
     case WHY_VERIFY:
         return "an uncertain update to be past its time";
     case WHY_FUSE:
-        return "the training fuse";
+        return "the training fuse"; /* wake_fused in store/admission_store.c looks for these words
+                                     */
     case WHY_PAUSED:
         return "the end of the pause"; /* pause_wake in store/pause.c looks for these words */
     case WHY_HALTED:

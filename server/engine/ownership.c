@@ -94,17 +94,58 @@ static json_t *missing_tags(const struct work *w, const json_t *wanted)
     return missing;
 }
 
+static bool is_listed(const json_t *keys, const char *key)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach ((json_t *) keys, i, item)
+        if (str_eq(json_string_value(item), key))
+            return true;
+    return false;
+}
+
+/* Tags as a reader of a plan knows them: without our marks. */
+static json_t *without_marks(const json_t *tags)
+{
+    json_t *shown = json_array();
+    size_t i;
+    json_t *tag;
+
+    json_array_foreach ((json_t *) tags, i, tag)
+        if (!str_starts(json_text_or(tag, "tagKey", ""), "steward:"))
+            json_array_append(shown, tag);
+    return shown;
+}
+
+/* What the resource will bear: others' tags stay. */
+static json_t *tags_after(const struct work *w, const json_t *missing, const json_t *unwanted)
+{
+    json_t *after = json_array();
+    size_t i;
+    json_t *tag;
+
+    json_array_foreach ((json_t *) w->look.tags, i, tag)
+        if (!is_listed(unwanted, json_text(tag, "tagKey")) &&
+            !tag_value(missing, json_text(tag, "tagKey")))
+            json_array_append(after, tag);
+    json_array_foreach ((json_t *) missing, i, tag)
+        json_array_append(after, tag);
+    return after;
+}
+
 static void compare_tags(const struct worker *k, struct work *w)
 {
     AUTO_JSON json_t *wanted = ownership_wanted(k, &w->row);
     AUTO_JSON json_t *missing = missing_tags(w, wanted), *unwanted = unwanted_keys(w, wanted);
+    AUTO_JSON json_t *after = tags_after(w, missing, unwanted);
 
     if (json_array_size(missing) + json_array_size(unwanted) == 0)
         return;
     json_array_append_new(w->differences,
-                          json_pack("{s:s, s:O, s:O, s:b, s:O, s:O}", "field", "tags", "desired",
-                                    wanted, "observed", w->look.tags, "inPlace", 1, "missing",
-                                    missing, "unwanted", unwanted));
+                          json_pack("{s:s, s:o, s:o, s:b, s:O, s:O}", "field", "tags", "desired",
+                                    without_marks(after), "observed", without_marks(w->look.tags),
+                                    "inPlace", 1, "missing", missing, "unwanted", unwanted));
 }
 
 /* Made by us, as far as the inventory knows: the same ARN, made at the same time. */

@@ -9,6 +9,7 @@
 #include "steward/clock.h"
 #include "steward/log.h"
 #include "steward/retention_store.h"
+#include "steward/step_store.h"
 #include "work.h"
 
 #define NUMBER_EVERY_MS    1000
@@ -64,17 +65,19 @@ void publisher_run(struct engine *engine)
     struct db_conn *db = NULL;
     int64_t next_retention_ms = 0;
     struct err e;
-    bool is_last;
+    bool is_last, is_first = true;
 
     do {
         is_last = engine_workers_are_gone(engine); /* one more pass for what they wrote last */
         if (engine_is_stopping(engine) && !is_last)
             uv_sleep(DRAIN_EVERY_MS);
-        if (engine_connect(engine, "steward publisher", &db, &e) || number_all(engine, db, &e) ||
+        if (engine_connect(engine, "steward publisher", &db, &e) ||
+            (is_first && step_store_wake_fused(db, &e)) || number_all(engine, db, &e) ||
             chain_audit(db, &e)) {
             log_error("engine", "publisher_trouble", &e);
             engine_sleep(engine, 1, PAUSE_MS);
         } else {
+            is_first = false;
             drop_old(engine, db, &next_retention_ms);
             engine_sleep(engine, 1, NUMBER_EVERY_MS);
         }

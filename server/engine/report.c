@@ -206,9 +206,11 @@ static void report_wait(const struct worker *k, struct work *w, json_t *item)
     else if (c->why == WHY_FUSE)
         json_object_set_new(
             item, "reason",
-            json_string(
-                "The training fuse holds this training: too many were started within 24 hours. "
-                "It goes on when the oldest of them is 24 hours old; cancel the run to give up."));
+            json_sprintf("The training fuse holds this training: %d of a solution and %d of the "
+                         "account may start within 24 hours (--fuse-per-solution, "
+                         "--fuse-per-account). It goes on when the oldest is 24 hours old, or when "
+                         "the server starts with a larger fuse; cancel the run to give up.",
+                         k->options->fuse_per_solution, k->options->fuse_per_account));
     else if (c->why == WHY_PAUSED || c->why == WHY_HALTED)
         json_object_set_new(item, "reason", json_string(w->trouble.message));
     else if (is_trouble && w->call.outcome != AWS_DONE && w->call.operation) {

@@ -106,6 +106,13 @@ static const struct db_stmt wake_line = {
     " AND s.state = 'waiting' RETURNING 1",
     1
 };
+/* A server that starts may have another fuse: what waits for it asks again. */
+static const struct db_stmt wake_fused = {
+    "admit_wake_fused",
+    "UPDATE steps SET wake_at = clock_timestamp() WHERE state = 'waiting' AND lease_owner IS NULL"
+    " AND wake_at > clock_timestamp() AND wake_at < 'infinity' AND waiting_for = 'the training fuse'",
+    0
+};
 /* clang-format on */
 
 /* {"datasetImportJob": 5, …} of the kinds that have one. */
@@ -134,5 +141,15 @@ enum err_code step_store_admit(struct db_conn *c, const int quotas[KIND_COUNT], 
     *changed = (size_t) PQntuples(results[1]) + (size_t) PQntuples(results[2]);
     for (size_t i = 0; i < ARRAY_LEN(ops); i++)
         PQclear(results[i]);
+    return OK;
+}
+
+enum err_code step_store_wake_fused(struct db_conn *c, struct err *e)
+{
+    const struct db_op op = { .stmt = &wake_fused };
+    PGresult *result = NULL;
+
+    TRY(db_query(c, &op, &result, e));
+    PQclear(result);
     return OK;
 }

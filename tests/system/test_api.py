@@ -215,8 +215,16 @@ def test_names_belong_to_one_config(steward, shop):
     document = config("thief")
     document["solutions"][0]["campaigns"][0]["serviceConfig"]["name"] = "shop-c0"
     body = problem(steward.post("/configs", json=document), 422, "name-taken")
-    assert [e["pointer"] for e in body["errors"]] == ["/solutions/0/campaigns/0/serviceConfig"]
+    assert [e["pointer"] for e in body["errors"]] == ["/solutions/0/campaigns/0/serviceConfig/name"]
     assert "shop" in body["errors"][0]["detail"]
+    # The check alone once knew one file only, and called valid what a POST then refused. A solution's versions are not told beside it.
+    document["solutions"][0]["serviceConfig"]["name"] = "shop-s0"
+    checked = steward.ok("POST", "/configs/validate", json=document)
+    assert not checked["valid"] and {(e["pointer"], e["code"]) for e in checked["errors"]} == {
+        ("/solutions/0/serviceConfig/name", "name-taken"), ("/solutions/0/campaigns/0/serviceConfig/name", "name-taken")}
+    document["frobnicate"] = 1
+    assert {e["code"] for e in steward.ok("POST", "/configs/validate", json=document)["errors"]} == {"name-taken", "unknown-key"}
+    assert steward.ok("POST", "/configs/validate", json=steward.ok("GET", "/configs/shop")["document"])["valid"], "its names are its own"
 
 
 # ---- configs ----

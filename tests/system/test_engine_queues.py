@@ -93,10 +93,17 @@ def test_fuse_options(tmp_path):
         run = server.ok("POST", "/runs", json={"config": "fused", "kind": "train"})["id"]
         step = wait_until(lambda: next((s for s in server.ok("GET", f"/runs/{run}")["steps"]
                                         if s.get("waitingFor") == "the training fuse"), None), 30)
-        assert "fuse" in step["reason"]
+        assert "--fuse-per-solution" in step["reason"]
         assert len(effects(server, "CreateSolutionVersion")) == 1
-        server.ok("POST", f"/runs/{run}/cancel", json={})
-        assert server.wait_run(run)["status"] == "cancelled"
+        cancelled = server.ok("POST", "/runs", json={"config": "fused", "kind": "trainFull"})["id"]
+        server.ok("POST", f"/runs/{cancelled}/cancel", json={})
+        assert server.wait_run(cancelled)["status"] == "cancelled"
+        # A larger fuse once changed nothing until the day was over.
+        assert server.stop() == 0
+        server.options[-1] = "2"
+        server.start()
+        assert server.wait_run(run)["status"] == "succeeded"
+        assert len(effects(server, "CreateSolutionVersion")) == 2
 
 
 def test_a_cancelled_apply_says_so_whoever_ends_it(slow_imports):

@@ -38,6 +38,10 @@ def test_tags_converge_and_those_of_others_stay(server):
     assert mine == {"team": "shop", "stage": "test"}
     server.aws("personalize").tag_resource(resourceArn=arn, tags=[{"tagKey": "cost", "tagValue": "42"}])
     service["tags"] = [{"tagKey": "team", "tagValue": "films"}, {"tagKey": "owner", "tagValue": "ann"}]
+    # A plan once read as if our own mark and others' tags were taken away: it now shows what the resource will bear, without our mark.
+    line = next(x for x in server.ok("POST", "/configs/plan", json=document)["lines"] if x["resourceKey"] == "solution/tagged-s0")
+    shown = {when: {t["tagKey"]: t["tagValue"] for t in line["fields"][0][when]} for when in ("before", "after")}
+    assert shown == {"before": {"team": "shop", "stage": "test", "cost": "42"}, "after": {"team": "films", "owner": "ann", "cost": "42"}}
     changed = {k: r for k, r in results(apply(server, document)).items() if r != "unchanged"}
     assert changed["solution/tagged-s0"] == "updated"
     assert tags(server, arn) == {"team": "films", "owner": "ann", "cost": "42", "steward:deployment": mark}
