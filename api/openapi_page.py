@@ -175,7 +175,7 @@ class Page:
             self.put(f'<h2>{esc(tag["name"])}</h2><ul>')
             for method, path, op, _ in by_tag[tag["name"]]:
                 self.put(f'<li><a href="#{esc(op["operationId"])}"><span class="method {method}">{method.upper()}</span> '
-                         f"{esc(path)}</a></li>")
+                         + esc(path).replace("/", "<wbr>/") + "</a></li>")
             self.put("</ul>")
         self.put('<ul><li><a href="#problems">Problem codes</a></li></ul></nav><main>')
         self.put(f'<p class="summary">{words(info["summary"])}</p>{prose(info["description"])}')
