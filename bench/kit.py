@@ -219,7 +219,7 @@ def free_port():
 class Postgres:
     """One server for us, the peers and the limits, as durable as in production."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, more=None):
         self.folder = folder
         self.data = folder / "pg"
         user = None
@@ -229,7 +229,7 @@ class Postgres:
         self.as_user = ["setpriv", "--reuid", user, "--regid", str(pwd.getpwnam(user).pw_gid), "--clear-groups", "--"] if user else []
         self.call("initdb", "-D", self.data, "-U", "bench", "--auth=trust", "--encoding=UTF8", "--no-locale")
         with open(self.data / "postgresql.conf", "a") as conf:
-            conf.writelines(f"{k} = {v}\n" for k, v in DOCUMENTED.items())
+            conf.writelines(f"{k} = {v}\n" for k, v in (DOCUMENTED | (more or {})).items())
             self.port = free_port()
             conf.write(f"port = {self.port}\nunix_socket_directories = '{folder}'\nlog_directory = '{folder}/pglog'\n")
         self.log = open(folder / "pg.log", "ab")
@@ -393,10 +393,10 @@ class Steward:
 class Bench:
     """What the areas share: the folder, PostgreSQL, how much to do, what is to be ended."""
 
-    def __init__(self, folder, size):
+    def __init__(self, folder, size, more=None):
         self.folder = folder
         self.size = size  # smoke, quick, full
-        self.pg = Postgres(folder)
+        self.pg = Postgres(folder, more)
         self.keep = []
 
     def pick(self, smoke, quick, full):

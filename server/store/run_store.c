@@ -31,13 +31,13 @@ static const struct db_stmt insert_steps = {
     "options json)",
     2
 };
-/* Ids, not positions: a position would have the whole list parsed again for every edge. */
+/* Ids, not positions: a position would have the whole list parsed again for every edge. Arrays, not
+   JSON: a quarter of the text. */
 static const struct db_stmt insert_edges = {
     "run_insert_edges",
     "INSERT INTO step_edges (needs_id, step_id, is_always)"
-    " SELECT e.needs_id, e.step_id, coalesce(e.is_always, false)"
-    " FROM json_to_recordset($1::json) AS e(needs_id text, step_id text, is_always boolean)",
-    1
+    " SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[])",
+    3
 };
 static const struct db_stmt insert_event = {
     "event_insert",
@@ -65,29 +65,46 @@ void event_store_insert(struct arena *arena, const struct event_new *ev, struct 
                                     ev->data ? keep(arena, json_compact(ev->data)) : "{}" } };
 }
 
-/* [{needs_id, step_id, is_always}] of rows whose "needs" are positions in the list. Caller owns. */
-static json_t *edges_of(const json_t *rows)
+static size_t count_edges(const json_t *rows)
 {
-    json_t *edges = json_array(), *row, *need;
-    size_t i, k;
+    json_t *row;
+    size_t i, n = 0;
+
+    json_array_foreach (rows, i, row)
+        n += json_array_size(json_object_get(row, "needs"));
+    return n;
+}
+
+static const char *id_of(const json_t *row)
+{
+    return json_string_value(json_object_get(row, "id"));
+}
+
+/* Of rows whose "needs" are positions in the list: three columns, one element for each edge. */
+static void add_edges(struct arena *arena, const json_t *rows, struct db_op *op)
+{
+    size_t most = count_edges(rows) + 1, n = 0, i, k;
+    AUTO_FREE const char **needed = xcalloc(most, sizeof *needed);
+    AUTO_FREE const char **steps = xcalloc(most, sizeof *steps);
+    AUTO_FREE const char **always = xcalloc(most, sizeof *always);
+    json_t *row, *need;
 
     json_array_foreach (rows, i, row)
         json_array_foreach (json_object_get(row, "needs"), k, need) {
-            const json_t *needed = json_array_get(rows, (size_t) json_integer_value(need));
-
-            json_array_append_new(edges, json_pack("{s:O, s:O, s:O?}", "needs_id",
-                                                   json_object_get(needed, "id"), "step_id",
-                                                   json_object_get(row, "id"), "is_always",
-                                                   json_object_get(row, "is_always")));
+            needed[n] = id_of(json_array_get(rows, (size_t) json_integer_value(need)));
+            steps[n] = id_of(row);
+            always[n++] = json_is_true(json_object_get(row, "is_always")) ? "t" : "f";
         }
-    return edges;
+    *op = (struct db_op){ .stmt = &insert_edges,
+                          .params = { keep(arena, db_text_array(needed, n)),
+                                      keep(arena, db_text_array(steps, n)),
+                                      keep(arena, db_text_array(always, n)) } };
 }
 
 size_t run_store_insert(struct arena *arena, const struct run_new *run, const struct plan *plan,
                         struct db_op *ops)
 {
     AUTO_JSON json_t *rows = plan_to_rows(plan);
-    AUTO_JSON json_t *edges = edges_of(rows);
     AUTO_JSON json_t *claims = plan_claims(plan);
     AUTO_JSON json_t *data =
         json_pack("{s:s, s:s}", "kind", run_kind_name(run->kind), "trigger", run->trigger);
@@ -105,8 +122,7 @@ size_t run_store_insert(struct arena *arena, const struct run_new *run, const st
                                     keep(arena, json_compact(claims)), run->created_by,
                                     arena_printf(arena, "%zu", plan->n_steps) } };
     ops[n++] = (struct db_op){ .stmt = &insert_steps, .params = { rows_text, id } };
-    ops[n++] =
-        (struct db_op){ .stmt = &insert_edges, .params = { keep(arena, json_compact(edges)) } };
+    add_edges(arena, rows, &ops[n++]);
     event_store_insert(arena,
                        &(struct event_new){ .type = "run.queued",
                                             .subject = arena_printf(arena, "runs/%s", id),
