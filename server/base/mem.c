@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ARENA_FIRST_BYTES 512 /* ten thousand idle streams hold one each */
+#define ARENA_FIRST_BYTES 1024 /* ten thousand idle streams hold one each */
 #define ARENA_BLOCK_BYTES 4096
 
 struct arena_block {
@@ -94,8 +94,11 @@ void *arena_alloc(struct arena *a, size_t size)
     void *p;
 
     if (!b || b->size - b->used < need) {
-        size_t usual = b ? ARENA_BLOCK_BYTES : ARENA_FIRST_BYTES;
-        size_t room = need > usual ? need : usual;
+        size_t usual = b ? 2 * b->size : ARENA_FIRST_BYTES;
+        size_t room;
+
+        usual = usual < ARENA_BLOCK_BYTES ? usual : ARENA_BLOCK_BYTES;
+        room = need > usual ? need : usual;
 
         b = xmalloc(sizeof *b + room);
         b->next = a->head;
