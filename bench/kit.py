@@ -126,7 +126,8 @@ class Area:
     contenders: list
     goals: list
     note: str = ""
-    quick_rounds: int = 3  # of --quick, for what takes long by itself
+    quick_rounds: int = 3  # of --quick and --full, for what takes long by itself
+    full_rounds: int = 5
 
 
 # ---- programs ----
@@ -398,6 +399,13 @@ class Bench:
         self.size = size  # smoke, quick, full
         self.pg = Postgres(folder, more)
         self.keep = []
+        self.deadline = float("inf")  # of time.monotonic(): no round begins that would be longer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def pick(self, smoke, quick, full):
         return {"smoke": smoke, "quick": quick, "full": full}[self.size]

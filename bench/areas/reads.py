@@ -46,7 +46,7 @@ def prepare(bench, steps=1, name="run"):
         Contender("pgbench, 64 clients", "limit", lambda s: bench.pg.pgbench(peer, one_row, s, 64)),
         Contender("pgbench, 16 clients", "limit", lambda s: bench.pg.pgbench(peer, one_row, s, 16)),
     ], goals if steps == 1 else [Goal("(no goal) against Fastify", against="Fastify")],
-        note="pgbench reads the peer's single row, the cheapest statement of the area.")
+        note="pgbench reads the peer's single row, the cheapest statement of the area.", full_rounds=5 if steps == 1 else 3)
 
 
 def prepare_big(bench):

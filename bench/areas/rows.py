@@ -49,13 +49,13 @@ def prepare_schedules(bench):
     turn = [1]
 
     def once(_):
-        time.sleep(2)
+        time.sleep(bench.pick(0.2, 2, 2))
         cpu = tree_cpu(us.pid)
         time.sleep(idle_s)
         idle = (tree_cpu(us.pid) - cpu) / idle_s
         first = turn[0]
         turn[0] += due
-        at = make_due(bench, "schedules", first, due, 3)
+        at = make_due(bench, "schedules", first, due, bench.pick(1, 3, 3))
         only = f"FROM schedule_fires WHERE outcome = 'started' AND nominal_at = to_timestamp({at})"
         until(bench, "schedules", f"SELECT count(*) {only}", due, 60)
         p50, p99, seconds, doubled = bench.pg.sql("schedules", f"""SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY late), percentile_cont(0.99)
@@ -98,6 +98,8 @@ def prepare_sse(bench):
         readers.stop()
         few = bench.add(Program(BUILD / "bench" / "sse_clients", us.host, us.port, us.token, 10))
         script = us.lua_headers() + "wrk.headers['Content-Type'] = 'application/json'\nwrk.method = 'POST'\nwrk.body = '{\"name\":\"b\",\"scopes\":[\"read\"]}'\n"
+        # Eight writers that take a breath of 7 ms each: about a thousand a second.
+        script += "function delay()\n   return 7\nend\n"
         writer = threading.Thread(target=lambda: rates.append(wrk(us.url + "/tokens", seconds + 1, 8, script, bench.folder)["rate"]))
         rates = []
         writer.start()
@@ -109,8 +111,9 @@ def prepare_sse(bench):
 
     return Area("sse", f"{count:,} idle SSE clients", "events/s", [Contender("us", "us", once)],
                 [Goal(f"≤ {16 * count / 1000:.0f} MiB for {count:,} (16 KiB each)", "grown", at_most=16 * count / 1000),
-                 Goal("one event reaches all ≤ 1,500 ms", "fan_out", at_most=1500), Goal("event to SSE p99 ≤ 50 ms while 8 writers write", "p99", at_most=50),
-                 Goal("(no goal) events/s of the 8 writers")])
+                 Goal("one event reaches all ≤ 1,500 ms", "fan_out", at_most=1500), Goal("commit to SSE p99 ≤ 50 ms, by about 1,000 events/s", "p99", at_most=50),
+                 Goal("(no goal) events/s of the writers")],
+                note="From an event's time, which is written before its commit, to its arrival at ten readers.", full_rounds=3)
 
 
 # ---- start ----

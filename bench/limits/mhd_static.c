@@ -151,6 +151,8 @@ int main(int argc, char **argv)
     }
     if (argc > 3 && !(log_file = fopen(argv[3], "w")))
         return 2;
+    if (log_file)
+        (void) setvbuf(log_file, NULL, _IOLBF, 0); /* read while it is written */
     uv_timer_init(loop, &timer);
     uv_signal_init(loop, &term);
     uv_signal_start(&term, on_signal, SIGTERM);
