@@ -166,7 +166,7 @@ def prepare_import(bench):
 
     return Area("import", f"{size >> 20} MB of interactions ({rows:,} rows)", "rows/s", [Contender("us", "us", once, sim.pid)], [
         Goal("(no goal) upload in parts", "upload"), Goal("import ≤ 20 s", "import", at_most=20), Goal("training ≤ 40 s", "training", at_most=40),
-        Goal("(no goal) rows imported and trained a second")], note="One import and one aws-user-personalization training.", quick_rounds=1)
+        Goal("(no goal) rows imported and trained a second")], note="One import and one aws-user-personalization training.", quick_rounds=1, full_rounds=2)
 
 
 def upload(s3, path, part_size=8 << 20):
