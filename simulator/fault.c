@@ -27,6 +27,9 @@ static const char *const actions[FAULT_ACTION_COUNT] = {
     [FAULT_DENIED] = "denied",
     [FAULT_NAMES_UNIQUE] = "names-unique",
     [FAULT_NAMES_REFUSED] = "names-refused",
+    [FAULT_FOREIGN_CREATE] = "foreign-create",
+    [FAULT_FOREIGN_UPDATE] = "foreign-update",
+    [FAULT_FOREIGN_DELETE] = "foreign-delete",
 };
 
 static void fault_done(struct fault *f)

@@ -241,9 +241,12 @@ enum fault_action {
     FAULT_CREATE_FAILED,
     FAULT_LIST_LAG,
     FAULT_DENIED,
-    FAULT_NAMES_UNIQUE,  /* CreateSolutionVersion: a version name must be new in its solution */
-    FAULT_NAMES_REFUSED, /* CreateSolutionVersion: name and tags are unknown members (an old
-                            endpoint) */
+    FAULT_NAMES_UNIQUE,   /* CreateSolutionVersion: a version name must be new in its solution */
+    FAULT_NAMES_REFUSED,  /* CreateSolutionVersion: name and tags are unknown members (an old
+                             endpoint) */
+    FAULT_FOREIGN_CREATE, /* somebody else makes, changes, deletes it first (foreign.c) */
+    FAULT_FOREIGN_UPDATE,
+    FAULT_FOREIGN_DELETE,
     FAULT_ACTION_COUNT
 };
 struct fault {

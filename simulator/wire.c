@@ -330,6 +330,7 @@ static void run(struct exchange *x)
     const struct fault *f = fault_strike(&s->faults, &call, FAULTS_BEFORE);
 
     life_advance(s);
+    foreign_act(x, &call);
     if (f && f->action == FAULT_CUT_BEFORE) {
         x->call.fault = fault_action_name(f->action);
         reply_cut(x);

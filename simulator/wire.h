@@ -73,6 +73,9 @@ bool data_plane_find(const char *path, const char **service, const char **operat
 enum wire_error data_plane_call(struct call *c);
 const struct service_model *data_plane_model(const char *service);
 
+/* foreign.c: what somebody else does before the call */
+void foreign_act(struct exchange *x, const struct fault_call *call);
+
 /* Writes the ledger line; takes the exchange. */
 void exchange_done(struct exchange *x, int status, const char *error);
 

@@ -115,6 +115,33 @@ def test_creations_that_fail_and_late_lists(make):
     assert names(p) == ["late"]
 
 
+def test_somebody_else_works_in_the_account(make):
+    sim = make("--time-scale", "0", "--fault", "CreateDatasetGroup/taken=foreign-create", "--fault", "DescribeDatasetGroup/doomed=foreign-delete,times=1",
+               "--fault", "DescribeSolution=foreign-update,times=1", "--fault", "ListTagsForResource/g=foreign-update,times=1",
+               "--fault", "CreateSolutionVersion=foreign-create,times=1")
+    p = sim.client()
+    fails("ResourceAlreadyExistsException", p.create_dataset_group, name="taken", tags=[{"tagKey": "mine", "tagValue": "1"}])
+    assert p.list_tags_for_resource(resourceArn=ARN + "dataset-group/taken")["tags"] == []
+    doomed = p.create_dataset_group(name="doomed")["datasetGroupArn"]
+    fails("ResourceNotFoundException", p.describe_dataset_group, datasetGroupArn=doomed)
+    group = p.create_dataset_group(name="g")["datasetGroupArn"]
+    assert p.list_tags_for_resource(resourceArn=group)["tags"] == [{"tagKey": "changed-by", "tagValue": "somebody-else"}]
+    solution = p.create_solution(name="s", datasetGroupArn=group, recipeArn=RECIPE + "aws-sims")["solutionArn"]
+    assert p.describe_solution(solutionArn=solution)["solution"]["performAutoTraining"] is False
+    schema = p.create_schema(name="i", schema=INTERACTIONS)["schemaArn"]
+    p.create_dataset(name="d", schemaArn=schema, datasetGroupArn=group, datasetType="Interactions")
+    mine = p.create_solution_version(solutionArn=solution, name="mine", tags=[{"tagKey": "mine", "tagValue": "1"}])["solutionVersionArn"]
+    versions = [v["solutionVersionArn"] for v in p.list_solution_versions(solutionArn=solution)["solutionVersions"]]
+    assert len(versions) == 2 and mine in versions
+    foreign, = set(versions) - {mine}
+    assert "name" not in p.describe_solution_version(solutionVersionArn=foreign)["solutionVersion"]
+    assert p.list_tags_for_resource(resourceArn=foreign)["tags"] == []
+    acts = [(c["operation"], c["fault"], c["hasEffect"]) for c in sim.admin("ledger")["calls"] if c["accessKeyId"] == "somebody-else"]
+    assert acts == [("CreateDatasetGroup", "foreign-create", True), ("DeleteDatasetGroup", "foreign-delete", True),
+                    ("TagResource", "foreign-update", True), ("UpdateSolution", "foreign-update", True),
+                    ("CreateSolutionVersion", "foreign-create", True)]
+
+
 def test_probability_is_repeatable(make):
     def run(sim):
         sim.admin("faults", {"replace": True, "seed": 7, "rules": ["ListSchemas=throttle,probability=0.5"]})
