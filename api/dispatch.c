@@ -16,18 +16,22 @@
 
 /* Documents are for machines and this site's own pages: nothing of them may run, be framed or be
  * guessed at. */
-const struct http_header_pair api_default_headers[] = {
-    { "Content-Security-Policy",
-      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src "
-      "'self'; base-uri 'none'; "
-      "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'" },
-    { "X-Content-Type-Options", "nosniff" },
-    { "Referrer-Policy", "no-referrer" },
-    { "Cross-Origin-Opener-Policy", "same-origin" },
-    { "Cross-Origin-Resource-Policy", "same-origin" },
-    { "Permissions-Policy", "camera=(), geolocation=(), microphone=()" },
-    { "Cache-Control", "no-store" },
-    { NULL, NULL }
+/* clang-format off */
+#define DEFAULT_HEADERS                                                                            \
+    { "Content-Security-Policy",                                                                   \
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "            \
+      "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "          \
+      "require-trusted-types-for 'script'" },                                                      \
+    { "X-Content-Type-Options", "nosniff" },                                                       \
+    { "Referrer-Policy", "no-referrer" },                                                          \
+    { "Cross-Origin-Opener-Policy", "same-origin" },                                               \
+    { "Cross-Origin-Resource-Policy", "same-origin" },                                             \
+    { "Permissions-Policy", "camera=(), geolocation=(), microphone=()" },                          \
+    { "Cache-Control", "no-store" }
+/* clang-format on */
+const struct http_header_pair api_default_headers[] = { DEFAULT_HEADERS, { NULL, NULL } };
+const struct http_header_pair api_default_headers_tls[] = {
+    DEFAULT_HEADERS, { "Strict-Transport-Security", "max-age=31536000" }, { NULL, NULL }
 };
 
 struct api *api_new(const struct api_options *options)

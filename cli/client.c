@@ -22,7 +22,7 @@
 
 struct client {
     CURL *curl;
-    char *url, *token;
+    char *url, *token, *ca_bundle;
 };
 
 enum err_code cli_read_file(const char *path, char **text, size_t *n, struct err *e)
@@ -100,6 +100,7 @@ enum err_code client_open(const struct client_options *options, struct client **
     (*out)->curl = curl_easy_init();
     if (!(*out)->curl)
         mem_exhausted();
+    (*out)->ca_bundle = options->ca_bundle ? xstrdup(options->ca_bundle) : NULL;
     return OK;
 }
 
@@ -110,6 +111,7 @@ void client_close(struct client *c)
     curl_easy_cleanup(c->curl);
     free(c->url);
     free(c->token);
+    free(c->ca_bundle);
     free(c);
 }
 
@@ -156,6 +158,8 @@ static enum err_code perform(struct client *c, const struct request *rq, struct 
     curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, 5L);
     curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    if (c->ca_bundle)
+        curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca_bundle);
     if (rq->body) {
         curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, rq->body);
         curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) rq->body_n);

@@ -12,14 +12,19 @@
 
 /* Options every command that talks to the server has. */
 struct client_options {
-    char *url, *token, *data_dir;
+    char *url, *token, *data_dir, *ca_bundle;
 };
 #define CLIENT_OPTIONS(owner)                                                             \
-    { .name = "url",                                                                      \
+    { .name = "ca-bundle",                                                                \
       .type = CONF_TEXT,                                                                  \
-      .offset = offsetof(owner, client.url),                                              \
-      .value = "URL",                                                                     \
-      .help = "the server; found in the data directory by default" },                     \
+      .offset = offsetof(owner, client.ca_bundle),                                        \
+      .value = "FILE",                                                                    \
+      .help = "certificates that an https:// server is checked against" },                \
+        { .name = "url",                                                                  \
+          .type = CONF_TEXT,                                                              \
+          .offset = offsetof(owner, client.url),                                          \
+          .value = "URL",                                                                 \
+          .help = "the server; found in the data directory by default" },                 \
         { .name = "data-dir",                                                             \
           .type = CONF_TEXT,                                                              \
           .offset = offsetof(owner, client.data_dir),                                     \

@@ -160,13 +160,26 @@ static void on_drain(uv_timer_t *timer)
         uv_stop(&s->loop);
 }
 
+/* A terminal that goes away is no reason to stop; a renewed certificate is one to read it. */
+static void hang_up(struct server *s)
+{
+    struct err e;
+
+    if (!s->options.tls_cert)
+        log_event(LOG_INFO, "serve", "hangup", "msg=\"nothing to read again\"");
+    else if (http_server_tls_reload(s->http, &e))
+        log_event(LOG_ERROR, "serve", "tls_kept", "msg=%s",
+                  log_quote(e.message)); /* a bad pair: the old one stays */
+    else
+        log_event(LOG_INFO, "serve", "tls_reloaded", "cert=%s", log_quote(s->options.tls_cert));
+}
+
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct server *s = handle->data;
 
     if (signum == SIGHUP)
-        log_event(LOG_INFO, "serve", "hangup",
-                  "msg=\"ignored: a terminal that goes away is no reason to stop\"");
+        hang_up(s);
     else
         begin_stop(s, signum == SIGTERM ? "SIGTERM" : "SIGINT");
 }
@@ -249,16 +262,19 @@ static void fill_hosts(struct server *s)
 
 static enum err_code open_http(struct server *s, struct err *e)
 {
-    struct http_options options = { .address = s->host,
-                                    .default_headers = api_default_headers,
-                                    .allowed_hosts = s->hosts,
-                                    .is_lint_strict = true,
-                                    .connections_per_ip = (unsigned) limit_of(
-                                        s, s->options.connections_per_address, 200),
-                                    .on_headers = api_on_headers,
-                                    .on_request = api_on_request,
-                                    .on_done = api_on_done,
-                                    .context = s->api };
+    struct http_options options = {
+        .address = s->host,
+        .default_headers = s->options.tls_cert ? api_default_headers_tls : api_default_headers,
+        .tls_cert_file = s->options.tls_cert,
+        .tls_key_file = s->options.tls_key,
+        .allowed_hosts = s->hosts,
+        .is_lint_strict = true,
+        .connections_per_ip = (unsigned) limit_of(s, s->options.connections_per_address, 200),
+        .on_headers = api_on_headers,
+        .on_request = api_on_request,
+        .on_done = api_on_done,
+        .context = s->api
+    };
 
     options.port = s->wanted_port;
     fill_hosts(s);
@@ -269,8 +285,9 @@ static enum err_code announce(struct server *s, struct err *e)
 {
     bool is_any = str_eq(s->host, "0.0.0.0") || str_eq(s->host, "::");
     const char *host = is_any ? "127.0.0.1" : s->host;
-    AUTO_FREE char *url = xasprintf(strchr(host, ':') ? "http://[%s]:%u\n" : "http://%s:%u\n", host,
-                                    http_server_port(s->http));
+    AUTO_FREE char *url =
+        xasprintf(strchr(host, ':') ? "http%s://[%s]:%u\n" : "http%s://%s:%u\n",
+                  s->options.tls_cert ? "s" : "", host, http_server_port(s->http));
 
     TRY(data_dir_write(&s->data_dir, "steward.url", url, e));
     (void) printf("steward %s at %s", STEWARD_VERSION, url);

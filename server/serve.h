@@ -44,7 +44,7 @@ struct serve_options {
     int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
     struct conf_list webhook_allow;
     bool allows_http_webhooks;
-    char *webhook_ca_bundle, *secret_key_file;
+    char *webhook_ca_bundle, *secret_key_file, *tls_cert, *tls_key;
     int64_t delivery_timeout_ms, delivery_time_scale;
     int64_t in_flight, auth_failure_ms, connections_per_address, streams_per_address,
         streams_per_token;

@@ -150,6 +150,9 @@ static const struct conf_option table[] = {
          "event streams of one address (-1: 100, on loopback no limit; 0: no limit)"),
     RATE("streams-per-token", streams_per_token,
          "event streams of one token (-1: 100, on loopback no limit; 0: no limit)"),
+    TEXT("tls-cert", tls_cert, NULL, "FILE",
+         "serve HTTPS with this certificate and its chain (PEM); SIGHUP reads both files again"),
+    TEXT("tls-key", tls_key, NULL, "FILE", "the certificate's key (PEM, mode 0600 or 0640)"),
     NAMES("trusted-proxy", trusted_proxies, "ADDRESS",
           "a proxy whose X-Forwarded-For is believed (its last address); may be repeated"),
     { .name = "webhook-allow",
@@ -226,12 +229,15 @@ static enum err_code check_listen(const struct serve_options *o, struct err *e)
     TRY(listen_parse(o->listen, host, sizeof host, &port, e));
     if (inet_pton(AF_INET, host, in) != 1 && inet_pton(AF_INET6, host, in) != 1)
         return err_set(e, ERR_INVALID, "--listen: \"%s\" is not an IP address.", host);
-    if (!address_is_loopback(host) && !o->is_plain_http_accepted)
-        return err_set(e, ERR_INVALID,
-                       "--listen %s is open to other machines and this server speaks plain HTTP: "
-                       "put a TLS proxy in front "
-                       "and say --insecure-plain-http, or listen on 127.0.0.1.",
-                       o->listen);
+    if (!o->tls_cert != !o->tls_key)
+        return err_set(e, ERR_INVALID, "--tls-cert and --tls-key belong together; %s is missing.",
+                       o->tls_cert ? "--tls-key" : "--tls-cert");
+    if (!address_is_loopback(host) && !o->is_plain_http_accepted && !o->tls_cert)
+        return err_set(
+            e, ERR_INVALID,
+            "--listen %s is open to other machines: give --tls-cert and --tls-key, put a "
+            "TLS proxy in front and say --insecure-plain-http, or listen on 127.0.0.1.",
+            o->listen);
     return OK;
 }
 

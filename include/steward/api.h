@@ -76,6 +76,7 @@ size_t api_on_headers(struct http_request *rq, void *api);
 void api_on_request(struct http_request *rq, void *api);
 void api_on_done(struct http_request *rq, void *api);
 extern const struct http_header_pair api_default_headers[];
+extern const struct http_header_pair api_default_headers_tls[]; /* and HSTS */
 
 /* The route table as JSON lines for tools: {"routes": [{method, path, operation, scope, query}]}.
  */

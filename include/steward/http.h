@@ -44,6 +44,8 @@ struct http_options {    /* zero means the default named here; pointers must out
     const char *const *allowed_hosts; /* Host allow-list without port, NULL-terminated; NULL: any */
     bool is_lint_strict;     /* refuse what smuggling needs (security.md S30) before routing */
     size_t body_limit_bytes; /* 1 MiB; see on_headers */
+    /* PEM files; both or none. A server with them speaks TLS 1.2 and 1.3 only; one in a process. */
+    const char *tls_cert_file, *tls_key_file;
     /* Optional: called when the headers are complete and before the body is read. Returns the body
        limit in bytes for this request; larger bodies are answered 413 without being read. It may
        answer at once (401, 404, …): the body is then never read, the connection closes after the
@@ -60,6 +62,8 @@ struct http_options {    /* zero means the default named here; pointers must out
 MUST_USE enum err_code http_server_open(uv_loop_t *loop, const struct http_options *options,
                                         struct http_server **out, struct err *e);
 uint16_t http_server_port(const struct http_server *server);
+/* Reads the TLS files again; on failure the certificate stays as it was. */
+MUST_USE enum err_code http_server_tls_reload(struct http_server *server, struct err *e);
 /* Stops accepting; open requests may finish. */
 void http_server_quiesce(struct http_server *server);
 size_t http_server_open_requests(const struct http_server *server);

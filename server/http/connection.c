@@ -61,6 +61,9 @@ static struct conn *conn_new(struct http_server *s, struct MHD_Connection *mhd)
     c->server = s;
     c->mhd = mhd;
     c->fd = fd->connect_fd;
+    if (s->tls)
+        gnutls_session_set_ptr(
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, c);
     address_text(peer ? peer->client_addr : NULL, c->peer);
     conn_set_state(c, CONN_FRESH, server_now_ms(s) + s->options.receive_deadline_ms);
     c->next = s->conns;
@@ -94,6 +97,7 @@ static void conn_free(struct conn *c)
 {
     struct http_server *s = c->server;
 
+    handshake_forget(c);
     if (c->wants_linger)
         linger_add(c);
     /* At its limit the daemon stops listening, and listens again only in its next run; nothing else
@@ -157,6 +161,17 @@ void conn_shutdown(struct conn *c)
     (void) shutdown(c->fd, SHUT_RDWR);
 }
 
+/* A client that has not finished its TLS handshake would not understand a word. */
+static bool send_now(const struct conn *c, const char *text, size_t n)
+{
+    const union MHD_ConnectionInfo *info;
+
+    if (!c->server->tls)
+        return send(c->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info && tls_send(info->tls_session, text, n);
+}
+
 void conn_send_raw(struct conn *c, const struct problem *p)
 {
     AUTO_BUF struct buf body = { 0 };
@@ -181,7 +196,7 @@ void conn_send_raw(struct conn *c, const struct problem *p)
     buf_add(&head, body.data, body.length);
     /* At most about 2 KiB on a socket we have not written to: it fits, or the client is not worth
      * waiting for. */
-    if (send(c->fd, head.data, head.length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    if (!send_now(c, head.data, head.length))
         conn_shutdown(c);
     if (c->rq)
         c->rq->status = p->status;

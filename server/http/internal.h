@@ -18,6 +18,7 @@
 
 #include "steward/http.h"
 #include "steward/str.h"
+#include "tls.h"
 
 enum conn_state {
     CONN_FRESH,     /* accepted, no request line yet */
@@ -44,6 +45,7 @@ struct conn {
     uint64_t bytes_mark; /* bytes received (idle) or acknowledged (sending) at the last look */
     struct http_request *rq;
     struct sse_stream *sse;
+    struct handshake *handshake; /* one that waits for its client */
     char peer[INET6_ADDRSTRLEN];
 };
 
@@ -96,9 +98,11 @@ struct http_server {
     struct http_options options;
     uv_loop_t *loop;
     struct MHD_Daemon *daemon;
-    int listen_fd; /* owned by the daemon until quiesced */
+    struct tls *tls; /* NULL: plain HTTP */
+    int listen_fd;   /* owned by the daemon until quiesced */
     uint16_t port;
     uv_poll_t poll;
+    uv_idle_t again; /* the daemon has more to do: in the loop's next turn, after the others */
     uv_timer_t timer, reaper;
     uv_prepare_t prepare;
     uv_check_t check;
@@ -122,6 +126,11 @@ void server_kick(
 void server_make_id(struct http_server *s,
                     char *out); /* "req_", 8 random characters, 10 counting; 23 bytes */
 int64_t server_now_ms(const struct http_server *s);
+struct http_server *server_running(void); /* whose daemon this thread is running; NULL: none */
+
+/* handshake.c */
+void handshake_forget(struct conn *c); /* its socket goes */
+void handshake_resume(struct conn *c); /* goes on whether or not the client has said more */
 
 /* connection.c */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,

@@ -4,8 +4,10 @@
  * libmicrohttpd runs with an external epoll set and no thread of its own. The rules that keep it
  * awake:
  *  - its client sockets are edge-triggered, so after every MHD_run() we ask MHD_get_timeout() and
- * run again while it says "now", a bounded number of times, then by a timer of 0 ms so that other
- * handles get their turn;
+ * run again while it says "now", a bounded number of times, then by an idle handle, in the loop's
+ * next turn, so that other handles get theirs (a timer of 0 ms started in its own callback would
+ * not do: libuv runs it again before it looks at anything else, and one client that never stops
+ * sending has the whole loop);
  *  - MHD_resume_connection() wakes nothing in this mode, not even MHD_get_timeout(): whoever
  * resumes calls server_kick(), and uv_prepare, uv_check or the timer runs the daemon before the
  * loop can sleep. Deadlines are ours (connection.c); libmicrohttpd's own inactivity timeout is off.
@@ -26,6 +28,14 @@
 #define LISTEN_BACKLOG 1024
 
 static void on_timer(uv_timer_t *timer);
+static void on_again(uv_idle_t *idle);
+
+static _Thread_local struct http_server *running;
+
+struct http_server *server_running(void)
+{
+    return running;
+}
 
 int64_t server_now_ms(const struct http_server *s)
 {
@@ -53,20 +63,28 @@ static void run(struct http_server *s)
     if (s->is_running || !s->daemon)
         return;
     s->is_running = true;
+    running = s;
     for (int i = 0; i < HTTP_DRAIN_RUNS && is_due; i++) {
         s->need_run = false;
         (void) MHD_run(s->daemon);
         is_due = s->need_run || (MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms == 0);
     }
+    running = NULL;
     s->is_running = false;
-    if (is_due)
-        ms = 0; /* the others' turn first */
-    else
-        is_due = MHD_get_timeout(s->daemon, &ms) == MHD_YES;
-    if (is_due)
+    if (is_due) {
+        uv_idle_start(&s->again, on_again);
+        return;
+    }
+    uv_idle_stop(&s->again);
+    if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
         uv_timer_start(&s->timer, on_timer, ms, 0);
     else
         uv_timer_stop(&s->timer);
+}
+
+static void on_again(uv_idle_t *idle)
+{
+    run(idle->data);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -105,7 +123,7 @@ void server_kick(struct http_server *s)
     }
     s->need_run = true;
     if (!s->is_closing)
-        uv_timer_start(&s->timer, on_timer, 0, 0);
+        uv_idle_start(&s->again, on_again);
 }
 
 __attribute__((format(printf, 2, 0))) static void on_daemon_log(void *cls, const char *fmt,
@@ -178,17 +196,28 @@ static enum err_code listen_open(struct http_server *s, struct err *e)
 static enum err_code daemon_open(struct http_server *s, struct err *e)
 {
     const struct http_options *o = &s->options;
+    struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) (uintptr_t) TLS_PRIORITIES },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *) (uintptr_t) tls_on_handshake },
+        { MHD_OPTION_END, 0, NULL }
+    };
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
+    if (o->tls_cert_file) {
+        TRY(tls_open(o->tls_cert_file, o->tls_key_file, &s->tls, e));
+        flags |= MHD_USE_TLS;
+    } else {
+        tls[0].option = MHD_OPTION_END;
+    }
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        request_on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log, s,
+        flags, 0, NULL, NULL, request_on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log, s,
         MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT, o->connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_ip,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK,
         request_on_uri, s, MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, s,
-        MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (!s->daemon)
         return err_set(e, ERR_UNAVAILABLE,
                        "libmicrohttpd does not start (out of file descriptors?)");
@@ -238,10 +267,12 @@ static void handles_open(struct http_server *s)
     uv_timer_init(s->loop, &s->reaper);
     uv_prepare_init(s->loop, &s->prepare);
     uv_check_init(s->loop, &s->check);
+    uv_idle_init(s->loop, &s->again);
     if (uv_poll_init(s->loop, &s->poll, info->epoll_fd) != 0)
         abort(); /* an epoll descriptor that was just made is always pollable */
-    s->timer.data = s->reaper.data = s->prepare.data = s->check.data = s->poll.data = s;
-    s->n_handles = 5;
+    s->timer.data = s->reaper.data = s->prepare.data = s->check.data = s->poll.data =
+        s->again.data = s;
+    s->n_handles = 6;
     uv_poll_start(&s->poll, UV_READABLE, on_poll);
     uv_prepare_start(&s->prepare, on_prepare);
     uv_check_start(&s->check, on_check);
@@ -271,6 +302,7 @@ enum err_code http_server_open(uv_loop_t *loop, const struct http_options *optio
     if (code != OK) {
         if (s->listen_fd >= 0)
             (void) close(s->listen_fd);
+        tls_close(s->tls);
         free(s);
         return code;
     }
@@ -282,6 +314,11 @@ enum err_code http_server_open(uv_loop_t *loop, const struct http_options *optio
 uint16_t http_server_port(const struct http_server *server)
 {
     return server->port;
+}
+
+enum err_code http_server_tls_reload(struct http_server *server, struct err *e)
+{
+    return server->tls ? tls_reload(server->tls, e) : OK;
 }
 
 size_t http_server_open_requests(const struct http_server *server)
@@ -324,6 +361,7 @@ static void on_handle_closed(uv_handle_t *handle)
 static void wind_down(struct http_server *s)
 {
     for (struct conn *c = s->conns; c; c = c->next) {
+        handshake_resume(c);
         if (c->sse)
             sse_on_stop(c->sse);
         else if (c->rq && c->rq->is_owed && !c->rq->is_answered)
@@ -352,11 +390,14 @@ void http_server_close(struct http_server *server)
     server->daemon = NULL;
     uv_poll_stop(&server->poll); /* before its descriptor goes */
     MHD_stop_daemon(daemon);
+    tls_close(server->tls);
+    server->tls = NULL;
     assert(!server->conns);
     conn_linger_drain(server, true);
     for (struct http_request *rq = server->detached; rq; rq = rq->next)
         rq->server = NULL;
     uv_close((uv_handle_t *) &server->poll, on_handle_closed);
+    uv_close((uv_handle_t *) &server->again, on_handle_closed);
     uv_close((uv_handle_t *) &server->timer, on_handle_closed);
     uv_close((uv_handle_t *) &server->reaper, on_handle_closed);
     uv_close((uv_handle_t *) &server->prepare, on_handle_closed);
