@@ -81,8 +81,8 @@ static int by_size(const void *a, const void *b)
 static void print(const char *name, struct lags *l, int jobs)
 {
     qsort(l->ms, (size_t) l->n, sizeof *l->ms, by_size);
-    (void) printf("\"%s\": {\"mean\": %.1f, \"p99\": %.1f, \"looks\": %.2f, \"given_up\": %d}", name,
-                  l->n ? l->sum / l->n : 0.0, l->n ? l->ms[l->n * 99L / 100] : 0.0,
+    (void) printf("\"%s\": {\"mean\": %.1f, \"p99\": %.1f, \"looks\": %.2f, \"given_up\": %d}",
+                  name, l->n ? l->sum / l->n : 0.0, l->n ? l->ms[l->n * 99L / 100] : 0.0,
                   (double) l->looks / jobs, l->given_up);
     free(l->ms);
 }
