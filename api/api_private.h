@@ -321,6 +321,8 @@ void api_config_delete(struct call *c);
 void api_config_plan_post(struct call *c);
 void api_config_import(struct call *c);
 void api_config_plan_get(struct call *c);
+void api_run_approve(struct call *c);
+void api_run_reject(struct call *c);
 void api_campaign_promote(struct call *c);
 void api_campaign_unpin(struct call *c);
 void api_config_post(struct call *c);

@@ -84,10 +84,11 @@ static void newest_checked(struct call *c)
 
 static const char *const *run_states(struct call *c)
 {
-    const char **names = arena_alloc(c->arena, (RUN_STATE_COUNT + 1) * sizeof *names);
+    const char **names = arena_alloc(c->arena, (RUN_STATE_COUNT + 2) * sizeof *names);
 
     for (unsigned i = 0; i < RUN_STATE_COUNT; i++)
         names[i] = run_state_name((enum run_state) i);
+    names[RUN_STATE_COUNT] = "held"; /* running, and all that is left asks */
     return names;
 }
 

@@ -287,11 +287,12 @@ static int runs_watch(const struct parsed *p, const char *id)
     return is_good ? 0 : 1;
 }
 
-static int runs_cancel(const struct parsed *p, const char *id)
+/* cancel, approve or reject. */
+static int runs_post(const struct parsed *p, const char *id, const char *what)
 {
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
-    AUTO_FREE char *path = xasprintf("/runs/%s/cancel", id);
+    AUTO_FREE char *path = xasprintf("/runs/%s/%s", id, what);
     const struct request rq = { .method = "POST", .path = path, .body = "{}", .body_n = 2 };
     struct err e;
 
@@ -301,14 +302,16 @@ static int runs_cancel(const struct parsed *p, const char *id)
         client_print_problem(&r);
         return 1;
     }
-    (void) printf("%s is %s\n", id, json_text_or(r.json, "status", "being cancelled"));
+    (void) printf("%s is %s\n", json_text_or(r.json, "id", id),
+                  json_text_or(r.json, "status", "done"));
     return 0;
 }
 
 static int run_runs(char *const argv[])
 {
-    static const struct cli_usage usage = { "steward runs list | get RUN | watch RUN | cancel "
-                                            "RUN\n\nLists, shows, follows or cancels runs.",
+    static const struct cli_usage usage = { "steward runs list | get RUN | watch RUN | cancel RUN | "
+                                            "approve RUN | reject RUN\n\nLists, shows, follows or "
+                                            "cancels runs; answers the question of a held one.",
                                             runs_options, ARRAY_LEN(runs_options), 1, 2 };
     AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_BUF struct buf path = { 0 };
@@ -331,8 +334,8 @@ static int run_runs(char *const argv[])
     }
     if (str_eq(verb, "watch") && id)
         return runs_watch(&p, id);
-    if (str_eq(verb, "cancel") && id)
-        return runs_cancel(&p, id);
+    if ((str_eq(verb, "cancel") || str_eq(verb, "approve") || str_eq(verb, "reject")) && id)
+        return runs_post(&p, id, verb);
     (void) fprintf(stderr, "%s\n", usage.text);
     return 2;
 }

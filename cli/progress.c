@@ -25,7 +25,7 @@ static const struct {
     { "blocked", "·", "2" },     { "ready", "›", "0" },   { "waiting", "…", "33" },
     { "succeeded", "✓", "32" },  { "failed", "✗", "31" }, { "skipped", "–", "2" },
     { "cancelled", "–", "2" },   { "queued", "·", "2" },  { "running", "…", "33" },
-    { "cancelling", "…", "33" },
+    { "cancelling", "…", "33" }, { "held", "?", "33" },
 };
 
 static bool is_terminal(void)
@@ -157,9 +157,11 @@ static void redraw(struct watch *w, const json_t *run)
     (void) fflush(stdout);
 }
 
+/* A held run has done its work, and asks; nobody waits days for the answer. */
 static bool is_final(const char *status)
 {
-    return str_eq(status, "succeeded") || str_eq(status, "failed") || str_eq(status, "cancelled");
+    return str_eq(status, "held") || str_eq(status, "succeeded") || str_eq(status, "failed") ||
+           str_eq(status, "cancelled");
 }
 
 enum err_code progress_watch(struct client *c, const char *run_id, bool *is_good, struct err *e)
@@ -181,7 +183,7 @@ enum err_code progress_watch(struct client *c, const char *run_id, bool *is_good
             show_changes(&w, r.json);
         status = json_text_or(r.json, "status", "");
         if (is_final(status)) {
-            *is_good = str_eq(status, "succeeded");
+            *is_good = str_eq(status, "succeeded") || str_eq(status, "held");
             (void) printf("%s run %s %s%s%s\n", *is_good ? "✓" : "✗", run_id, status,
                           json_text(r.json, "reason") ? ": " : "",
                           json_text_or(r.json, "reason", ""));

@@ -28,6 +28,7 @@ enum kind_id {
     KIND_BATCH_SEGMENT_JOB,
     KIND_DATASET_EXPORT_JOB,
     KIND_DATA_DELETION_JOB,
+    KIND_APPROVAL, /* no resource: a question about a campaign */
     KIND_COUNT
 };
 

@@ -55,6 +55,7 @@ enum verb {
     VERB_IMPORT,  /* read a dataset group with all it has, and make a file of it */
     VERB_AUDIT,   /* list what lives in the account */
     VERB_RETIRE,  /* delete the solutions that a blue-green replacement left behind */
+    VERB_APPROVE, /* ask whether the new version is promoted */
     VERB_COUNT
 };
 const char *verb_name(enum verb verb);

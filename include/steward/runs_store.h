@@ -47,6 +47,12 @@ void runs_store_newest_version(const char *limit, struct db_op *op);
 size_t runs_store_cancel(struct arena *arena, const char *id, const char *reason,
                          struct db_op *ops);
 
+/* Rows (status, config, step, campaign, version, is_answered): one per question of the run, or one
+ * with NULLs from the third on; none: there is no such run. */
+void runs_store_questions(const char *run, struct db_op *op);
+/* Writes {verdict, by, reason} on the step. Raises ST001 when it asks no more. */
+void runs_store_answer_question(const char *step, const char *answer, struct db_op *op);
+
 /* One row per state of open runs and steps: ('run'|'step', state, count). */
 void runs_store_open_counts(struct db_op *op);
 

@@ -26,8 +26,12 @@ enum goal {
     GOAL_ABSENT,   /* gone; what is not ours stays */
     GOAL_IDLE,     /* nothing of it in progress: what is, is stopped */
     GOAL_RELEASED, /* no longer marked as ours */
-    GOAL_SEEN      /* only looked at */
+    GOAL_SEEN,     /* only looked at */
+    GOAL_ANSWERED  /* a question is answered, or there is none */
 };
+
+/* What was answered, by people or by a newer question. */
+enum answer { ANSWER_NONE, ANSWER_APPROVED, ANSWER_REJECTED, ANSWER_SUPERSEDED };
 
 /* What a look found, already judged against what is wanted (decide.h). */
 enum seen {
@@ -58,6 +62,8 @@ struct step {
     bool is_lagging;       /* the service said "exists", and the last look did not find it */
     bool is_ours; /* what we look at was made by this step (its intent was saved, or found under our
                      name) */
+    enum answer answer;  /* GOAL_ANSWERED */
+    int64_t deadline_ms; /* GOAL_ANSWERED: then no answer is a no */
     int attempt, max_attempts;
     int sends;
     int failures; /* consecutive, for the backoff */
@@ -144,6 +150,11 @@ enum why {
     WHY_NOT_OURS,
     WHY_IN_USE,
     WHY_OBSERVED,
+    WHY_HELD,
+    WHY_APPROVED,
+    WHY_REJECTED,
+    WHY_EXPIRED,
+    WHY_SUPERSEDED,
     WHY_COUNT
 };
 

@@ -101,6 +101,7 @@ struct checkpoint {
     json_t *steps;      /* list of items */
     json_t *events;     /* list of {id, step_id, type, data} */
     json_t *run_events; /* list of {run_id, id}: event ids for runs that may end */
+    bool has_questions; /* some item asks, or may have answered, what a campaign serves */
     bool has_extra;     /* some item only looked, or took something down */
     size_t lost, ended;
 };

@@ -33,6 +33,7 @@ enum event_fields {
     OF_MODEL = 1U << 18,
     OF_COST = 1U << 19,
     OF_HELD = 1U << 20,
+    OF_HELD_MODEL = 1U << 21,
 };
 
 enum field_type { TEXT, INTEGER, TIME, TEXTS, OBJECT };
@@ -106,6 +107,8 @@ static const struct field {
     { OF_MODEL, "reason", TEXT, false, "Why, in one sentence." },
     { OF_MODEL, "metrics", OBJECT, false, "The metrics of the version." },
     { OF_COST, "reason", TEXT, false, "Why, in one sentence." },
+    { OF_HELD_MODEL, "serving", TEXT, true, "ARN of the version that the campaign serves." },
+    { OF_HELD_MODEL, "expiresAt", TIME, true, "Then no answer counts as a rejection." },
     { OF_HELD, "reason", TEXT, false, "What it waits for, in one sentence." },
 };
 
@@ -132,7 +135,7 @@ const struct event_type event_types[] = {
     { "import.skipped", "Nothing was imported: no data, or none that is newer.", SUBJECT_STEP, OF_STEP | OF_RESULT },
     { "import.succeeded", "Data was imported into a dataset.", SUBJECT_STEP, OF_STEP | OF_RESULT },
     { "model.evaluated", "The gate has judged a solution version.", ".", OF_MODEL },
-    { "model.held", "A solution version waits for somebody's approval.", ".", OF_MODEL },
+    { "model.held", "A solution version waits for somebody's approval.", SUBJECT_STEP, OF_STEP | OF_MODEL | OF_HELD_MODEL },
     { "model.promoted", "A campaign serves another solution version.", ".", OF_MODEL },
     { "model.rolledBack", "A campaign serves an earlier solution version again.", ".", OF_MODEL },
     { "resource.adopted", "A resource that existed was taken over.", SUBJECT_STEP, OF_STEP | OF_RESULT },

@@ -261,6 +261,18 @@ const struct kind kinds[KIND_COUNT] = {
                                  .has_status = true,
                                  .is_billed = true,
                                  .poll_ms = 60000 },
+    /* Looks at its campaign, and makes nothing. */
+    [KIND_APPROVAL] = { .id = KIND_APPROVAL,
+                        .name = "approval",
+                        .title = "approval",
+                        .arn_type = "campaign",
+                        .describe_op = "DescribeCampaign",
+                        .describe_member = "campaign",
+                        .arn_member = "campaignArn",
+                        .name_member = "name",
+                        .update_member = "latestCampaignUpdate",
+                        .has_status = true,
+                        .poll_ms = 60000 },
 };
 
 const struct kind *kind_find(const char *name)

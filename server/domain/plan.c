@@ -331,6 +331,7 @@ static enum err_code plan_kind(const struct builder *b, const struct component *
         return plan_batch(b, c, s, e);
     case KIND_DATASET_EXPORT_JOB:
     case KIND_DATA_DELETION_JOB:
+    case KIND_APPROVAL:
     case KIND_COUNT:
         break;
     }
@@ -439,8 +440,11 @@ static enum err_code add_step(struct builder *b, size_t component, struct err *e
     const struct component *c = &b->file->components[component];
     struct plan_step *s = plan_add_step(b, c);
 
-    if (b->kind != RUN_KIND_DESTROY)
-        return plan_kind(b, c, s, e);
+    if (b->kind != RUN_KIND_DESTROY) {
+        TRY(plan_kind(b, c, s, e));
+        plan_approval(b, c, solution_workflow(b->file, c));
+        return OK;
+    }
     plan_references(b, c, s);
     plan_destruction(b, c, s);
     return OK;
@@ -465,7 +469,7 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
     TRY(check_destroy(&b, e));
     if (plan_is_of_data(kind))
         return plan_build_data(&b, e);
-    /* A replaced solution has a step more. */
+    /* A replaced solution has a step more, and so has a campaign where people promote. */
     out->steps = arena_alloc(&out->arena, (2 * f->n_components + 1) * sizeof *out->steps);
     b.step_of = arena_alloc(&out->arena, (f->n_components + 1) * sizeof *b.step_of);
     for (size_t i = 0; i < f->n_components; i++)

@@ -24,6 +24,10 @@ MUST_USE enum err_code plan_need_setting(const char *value, const char *option, 
 /* A step of a component, without references and dependencies. */
 struct plan_step *plan_add_step(struct builder *b, const struct component *c);
 
+/* ---- plan_approval.c ---- */
+/* Adds the question to a campaign, the last step, where its solution's workflowConfig asks. */
+void plan_approval(struct builder *b, const struct component *c, const json_t *solution_workflow);
+
 /* ---- plan_data.c ---- */
 /* Whether the kind of run works on the data itself and not on components of the file. */
 bool plan_is_of_data(enum run_kind kind);

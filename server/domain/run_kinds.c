@@ -33,7 +33,8 @@ static const struct {
 static const char *const verb_names[VERB_COUNT] = {
     [VERB_ENSURE] = "ensure",   [VERB_RENEW] = "renew", [VERB_DELETE] = "delete",
     [VERB_RELEASE] = "release", [VERB_STOP] = "stop",   [VERB_OBSERVE] = "observe",
-    [VERB_IMPORT] = "import",   [VERB_AUDIT] = "audit", [VERB_RETIRE] = "retire"
+    [VERB_IMPORT] = "import",   [VERB_AUDIT] = "audit", [VERB_RETIRE] = "retire",
+    [VERB_APPROVE] = "approve"
 };
 
 bool run_kind_find(const char *name, enum run_kind *out)

@@ -20,6 +20,7 @@
 #define UPDATE_TRIES    5
 #define DELETE_TRIES    30 /* refusals of a deletion because something hangs under it */
 #define PAUSED_POLL_MS  30000
+#define HELD_POLL_MS    300000
 #define EXISTS_TRIES \
     6 /* looks for a resource that must exist before "the name is taken elsewhere" */
 
@@ -223,6 +224,31 @@ static void on_seen_to_stop(const struct step *s, enum seen seen, struct command
         done(c, WHY_GONE);
 }
 
+/* The question stands until somebody answers, or its time is over; now and then it is looked
+ * whether it still is one. */
+static void on_seen_to_ask(const struct step *s, enum seen seen, int64_t now, struct command *c)
+{
+    int64_t left = s->deadline_ms - now;
+
+    if (seen != SEEN_DIFFERS)
+        done(c, WHY_MATCHES);
+    else if (left <= 0)
+        done(c, WHY_EXPIRED);
+    else
+        wait_for(c, WHY_HELD, left < HELD_POLL_MS ? left : HELD_POLL_MS, 0);
+}
+
+/* Answered: nothing is left to be looked at. */
+static void on_answer(const struct step *s, struct command *c)
+{
+    static const enum why whys[] = { [ANSWER_NONE] = WHY_NONE,
+                                     [ANSWER_APPROVED] = WHY_APPROVED,
+                                     [ANSWER_REJECTED] = WHY_REJECTED,
+                                     [ANSWER_SUPERSEDED] = WHY_SUPERSEDED };
+
+    done(c, whys[s->answer]);
+}
+
 static void on_seen_to_release(const struct step *s, enum seen seen, struct command *c)
 {
     if (seen == SEEN_DIFFERS)
@@ -246,6 +272,9 @@ static bool on_seen_otherwise(const struct step *s, const struct outcome *o, int
         return true;
     case GOAL_RELEASED:
         on_seen_to_release(s, o->seen, c);
+        return true;
+    case GOAL_ANSWERED:
+        on_seen_to_ask(s, o->seen, now, c);
         return true;
     case GOAL_SEEN:
         done(c, WHY_OBSERVED);
@@ -371,6 +400,10 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
         return;
     switch (o->type) {
     case OUT_CLAIMED:
+        if (s->answer != ANSWER_NONE && !s->is_cancelled) {
+            on_answer(s, c);
+            return;
+        }
         /* Cancelled and certainly without effect in flight: no need to look. */
         c->type = s->is_cancelled && s->intent != INTENT_MAYBE_SENT ? CMD_CANCEL : CMD_PROBE;
         return;

@@ -119,7 +119,8 @@ enum look_result audit_begin(struct work *w)
     json_decref(w->observed);
     w->observed = json_object();
     for (size_t i = 0; i < KIND_COUNT; i++)
-        ask(w, "list", kinds[i].id, NULL);
+        if (kinds[i].list_op)
+            ask(w, "list", kinds[i].id, NULL);
     return next_call(w);
 }
 

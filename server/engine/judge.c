@@ -153,7 +153,12 @@ static const char *const why_slugs[WHY_COUNT] = { [WHY_NONE] = "none",
                                                   [WHY_GONE] = "gone",
                                                   [WHY_NOT_OURS] = "not-ours",
                                                   [WHY_IN_USE] = "in-use",
-                                                  [WHY_OBSERVED] = "observed" };
+                                                  [WHY_OBSERVED] = "observed",
+                                                  [WHY_HELD] = "held",
+                                                  [WHY_APPROVED] = "approved",
+                                                  [WHY_REJECTED] = "rejected",
+                                                  [WHY_EXPIRED] = "expired",
+                                                  [WHY_SUPERSEDED] = "superseded" };
 
 bool judge_failure_is_final(const struct work *w)
 {
@@ -192,6 +197,8 @@ const char *judge_waiting_for(const struct work *w, enum why why)
         return "the end of the pause"; /* pause_wake in store/pause.c looks for these words */
     case WHY_HALTED:
         return "calls of before the database's failover to be past their time";
+    case WHY_HELD:
+        return "an approval";
     case WHY_UNKNOWN_OUTCOME:
         return "certainty about a call without an answer";
     case WHY_LIST_LAG:

@@ -549,6 +549,8 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
         return adopt_begin(k, w);
     if (row->verb == VERB_AUDIT)
         return audit_begin(w);
+    if (row->verb == VERB_APPROVE)
+        return approval_begin(k, w);
     if (row->arn && row->verb != VERB_STOP) {
         w->look.is_foreign = row->step.intent != INTENT_SAVED;
         return describe(w, row->arn);
@@ -589,6 +591,8 @@ enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen
         return after_campaigns(k, w, seen);
     case LOOK_AUDIT:
         return audit_continue(k, w, seen);
+    case LOOK_QUESTION:
+        return approval_continue(w, seen);
     case LOOK_START:
         break;
     }

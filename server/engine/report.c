@@ -53,7 +53,8 @@ static void add_observed(struct work *w, json_t *item)
     const json_t *o = w->observed;
     const char *tracking_id;
 
-    if (!o || w->row.verb == VERB_IMPORT || w->row.verb == VERB_AUDIT)
+    if (!o || w->row.verb == VERB_IMPORT || w->row.verb == VERB_AUDIT ||
+        w->row.verb == VERB_APPROVE)
         return;
     json_object_set(item, "observed", (json_t *) o);
     set_text(item, "aws_status", decide_status(w->row.kind, o));
@@ -89,6 +90,8 @@ static const char *result_otherwise(const struct work *w)
         return has_acted ? "stopped" : "unchanged";
     case GOAL_RELEASED:
         return has_acted ? "released" : "unchanged";
+    case GOAL_ANSWERED:
+        return approval_result(w->command.why);
     case GOAL_SEEN:
     case GOAL_PRESENT:
         break;
@@ -116,7 +119,9 @@ static const char *result_of(const struct work *w)
 
 static void set_reason_of_success(const struct work *w, json_t *item)
 {
-    if (w->command.why == WHY_NOT_OURS)
+    if (w->row.step.goal == GOAL_ANSWERED)
+        json_object_set_new(item, "reason", approval_outcome(w));
+    else if (w->command.why == WHY_NOT_OURS)
         json_object_set_new(item, "reason", json_string(w->look.conflict));
     else if (w->command.why == WHY_IN_USE)
         json_object_set_new(item, "reason",
@@ -182,6 +187,17 @@ static int failures_after(const struct work *w, bool is_trouble)
     return w->row.step.failures + 1;
 }
 
+/* A newer question takes the place of older ones on the same campaign. */
+static void report_question(struct work *w, json_t *item)
+{
+    json_object_set_new(item, "reason", approval_words(w));
+    add_detail(item, "question", approval_question(w));
+    if (str_eq(w->row.waiting_for, judge_waiting_for(w, WHY_HELD)))
+        return;
+    json_object_set_new(item, "is_question", json_true());
+    add_event(w, "model.held", approval_event(w));
+}
+
 static void report_wait(const struct worker *k, struct work *w, json_t *item)
 {
     const struct command *c = &w->command;
@@ -213,6 +229,8 @@ static void report_wait(const struct worker *k, struct work *w, json_t *item)
                          k->options->fuse_per_solution, k->options->fuse_per_account));
     else if (c->why == WHY_PAUSED || c->why == WHY_HALTED)
         json_object_set_new(item, "reason", json_string(w->trouble.message));
+    else if (c->why == WHY_HELD)
+        report_question(w, item);
     else if (is_trouble && w->call.outcome != AWS_DONE && w->call.operation) {
         char text[1400];
 

@@ -41,6 +41,7 @@ bool request_has_arn_by_name(const struct kind *kind)
     case KIND_BATCH_SEGMENT_JOB:
     case KIND_DATASET_EXPORT_JOB:
     case KIND_DATA_DELETION_JOB:
+    case KIND_APPROVAL:
     case KIND_COUNT:
         break;
     }

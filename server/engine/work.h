@@ -31,7 +31,8 @@ enum look_stage {
     LOOK_TAGS,
     LOOK_ADOPT,
     LOOK_AUDIT,
-    LOOK_CAMPAIGNS
+    LOOK_CAMPAIGNS,
+    LOOK_QUESTION
 };
 
 /* Where a look stands, over its several calls. */
@@ -170,6 +171,17 @@ const char *judge_waiting_for(const struct work *w, enum why why);
 const char *judge_why_slug(enum why why);
 /* Amazon said what is wrong with the input: the same again would fail the same way, and cost. */
 bool judge_failure_is_final(const struct work *w);
+
+/* ---- approval.c ---- */
+enum look_result approval_begin(struct worker *k, struct work *w);
+enum look_result approval_continue(struct work *w, enum seen *seen);
+/* What is asked, as {campaign, version, serving, policy, expiresAt}. Caller owns. */
+json_t *approval_question(const struct work *w);
+/* The same in one sentence; what became of it, or NULL. Caller owns. */
+json_t *approval_words(const struct work *w);
+json_t *approval_event(const struct work *w);
+json_t *approval_outcome(const struct work *w);
+const char *approval_result(enum why why);
 
 /* ---- watch.c ---- */
 /* After a new connection: whether the database is still the one that was known (I31). */

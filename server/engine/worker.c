@@ -405,6 +405,7 @@ static void collect(const struct work *list, struct checkpoint *cp)
     for (const struct work *w = list; w; w = w->next) {
         json_array_append(cp->steps, w->item);
         cp->has_extra |= w->row.step.goal != GOAL_PRESENT;
+        cp->has_questions |= w->row.kind->id == KIND_APPROVAL || w->row.kind->id == KIND_CAMPAIGN;
         json_array_extend(cp->events, w->events);
         if (!json_object_get(runs, w->row.run_id)) {
             char id[ID_BYTES];

@@ -14,6 +14,21 @@
 #define ENDED "r.id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS u(run_id text))" \
     " AND r.state = 'succeeded'"
 
+/* A question takes the place of older ones about the same campaign; and when a campaign was moved,
+   those who ask about it look again. */
+const struct db_stmt cp_questions = {
+    "cp_questions",
+    "WITH x AS (SELECT s.id, s.run_id, s.resource_key, s.kind, s.result, u.is_question FROM json_to_recordset($1::json)"
+    "  AS u(id text, is_question boolean) JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint),"
+    " old AS (SELECT o.id, x.run_id AS by, x.kind = 'approval' AS is_over FROM steps o JOIN x ON x.resource_key = o.resource_key"
+    "  WHERE o.kind = 'approval' AND o.state = 'waiting' AND (x.is_question AND o.run_id < x.run_id"
+    "   OR x.kind = 'campaign' AND x.result = 'updated') AND o.options -> 'answer' IS NULL ORDER BY o.id FOR NO KEY UPDATE OF o)"
+    " UPDATE steps o SET wake_at = clock_timestamp(), lease_owner = NULL, options = CASE WHEN old.is_over THEN"
+    "  (o.options::jsonb || jsonb_build_object('answer', jsonb_build_object('verdict', 'superseded', 'by', old.by)))::json"
+    "  ELSE o.options END FROM old WHERE o.id = old.id",
+    2
+};
+
 /* A plan of a document that is not stored looks too, without a config: its findings stay in its steps. */
 const struct db_stmt cp_observed = {
     "cp_observed",

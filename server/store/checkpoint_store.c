@@ -211,6 +211,11 @@ static const struct db_stmt roll_up = {
     "   count(*) FILTER (WHERE s.result IN ('created', 'updated', 'deleted', 'stopped', "
     "'released')) AS changed,"
     "   count(*) FILTER (WHERE s.result = 'skipped') AS skipped, count(*) AS total,"
+    "   count(*) FILTER (WHERE s.kind = 'approval' AND s.state = 'waiting') AS held,"
+    "   min(s.ordinal) FILTER (WHERE s.kind = 'approval' AND s.state = 'waiting') AS first_held,"
+    "   array_agg(s.resource_key) FILTER (WHERE s.kind <> 'approval' AND s.state IN ('blocked', "
+    "'ready', 'waiting')) AS busy,"
+    "   (SELECT o.held_at IS NOT NULL FROM runs o WHERE o.id = s.run_id) AS was_held,"
     "   min(s.ordinal) FILTER (WHERE s.state = 'failed') AS first_failed,"
     "   min(s.ordinal) FILTER (WHERE s.result = 'skipped') AS first_skipped"
     "  FROM steps s WHERE s.run_id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS "
@@ -227,12 +232,22 @@ static const struct db_stmt roll_up = {
     "f.kind || ' ' || f.name || ': ' || "
     "coalesce(f.reason, 'failed')"
     "     FROM steps f WHERE f.run_id = runs.id AND f.ordinal = coalesce(c.first_failed,"
-    "       CASE WHEN c.skipped = c.total THEN c.first_skipped END)) ELSE runs.reason END,"
+    "       CASE WHEN c.skipped = c.total THEN c.first_skipped END))"
+    "     WHEN c.open = c.held THEN (SELECT f.reason FROM steps f WHERE f.run_id = runs.id AND "
+    "f.ordinal = c.first_held) ELSE runs.reason END,"
+    /* What only waits for an answer holds nothing. */
+    "   held_at = CASE WHEN c.open > 0 AND c.open = c.held AND runs.state = 'running' THEN "
+    "coalesce(runs.held_at, clock_timestamp()) END,"
+    "   claims = CASE WHEN c.held > 0 THEN ARRAY(SELECT k FROM unnest(runs.claims) AS k WHERE k = "
+    "ANY (coalesce(c.busy, '{}')) ORDER BY k) ELSE runs.claims END,"
     "   finished_at = CASE WHEN c.open = 0 THEN clock_timestamp() END"
     "  FROM c WHERE runs.id = c.run_id AND runs.state IN ('running', 'cancelling')"
     "  RETURNING runs.id, runs.config, runs.config_version, runs.kind, runs.state, runs.result, "
-    "runs.reason, c.open),"
-    " freed AS (DELETE FROM run_claims WHERE run_id IN (SELECT id FROM r WHERE open = 0)),"
+    "runs.reason, c.open, c.held, c.busy, runs.held_at IS NOT NULL AND NOT c.was_held AS "
+    "is_newly_held),"
+    " freed AS (DELETE FROM run_claims q USING r WHERE q.run_id = r.id AND (r.open = 0 OR (r.held "
+    "> "
+    "0 AND NOT coalesce(q.shared_key, q.resource_key) = ANY (coalesce(r.busy, '{}'))))),"
     " told AS (UPDATE configs k SET"
     "   sync = CASE WHEN r.state = 'cancelled' THEN 'unknown'"
     "     WHEN r.state = 'succeeded' AND k.version = r.config_version THEN 'synced' ELSE "
@@ -252,11 +267,13 @@ static const struct db_stmt roll_up = {
     "r.reason END, health_since = clock_timestamp()"
     "  FROM r WHERE k.name = r.config AND r.open = 0 AND r.kind = 'apply')"
     " INSERT INTO events (id, type, subject, config, run_id, data)"
-    " SELECT u.event_id, 'run.' || r.state::text, 'runs/' || r.id, r.config, r.id,"
+    " SELECT u.event_id, 'run.' || CASE WHEN r.open = 0 THEN r.state::text ELSE 'held' END, "
+    "'runs/' "
+    "|| r.id, r.config, r.id,"
     "  jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'result', r.result, 'reason', "
     "r.reason))"
     " FROM r JOIN json_to_recordset($1::json) AS u(run_id text, event_id text) ON u.run_id = r.id"
-    " WHERE r.open = 0 RETURNING 1",
+    " WHERE r.open = 0 OR r.is_newly_held RETURNING 1",
     1
 };
 
@@ -304,14 +321,17 @@ enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct
         { .stmt = &save_events, .params = { events, id } },
         { .stmt = &roll_up, .params = { runs } },
         { .stmt = &after_import, .params = { runs } },
+        { .stmt = &cp_questions, .params = { steps, id } },
         { .stmt = &cp_observed, .params = { steps, id } },
         { .stmt = &cp_taken_down, .params = { steps, id } },
         { .stmt = &cp_versions_gone, .params = { steps, id } },
         { .stmt = &cp_drift, .params = { runs } },
         { .stmt = &cp_destroyed, .params = { runs } },
     };
-    /* Most checkpoints neither looked only nor took something down. */
-    const size_t n_ops = cp->has_extra ? ARRAY_LEN(ops) : ARRAY_LEN(ops) - 5;
+    /* Most checkpoints neither ask, nor only looked, nor took something down. */
+    const size_t n_ops = cp->has_extra       ? ARRAY_LEN(ops)
+                         : cp->has_questions ? ARRAY_LEN(ops) - 5
+                                             : ARRAY_LEN(ops) - 6;
     PGresult *results[ARRAY_LEN(ops)] = { 0 };
 
     random_bytes(&random, sizeof random);

@@ -52,7 +52,7 @@ static const struct db_stmt overlaps = {
     "WITH t AS MATERIALIZED (SELECT * FROM json_to_recordset($2::json) AS t(t int, claims text[]))"
     " SELECT u.no, r.id FROM json_to_recordset($1::json) AS u(no int, schedule text, t int, config text,"
     "  kind text, nominal bigint) JOIN t ON t.t = u.t"
-    " CROSS JOIN LATERAL (SELECT o.id FROM runs o WHERE o.state IN ('queued', 'running', 'cancelling')"
+    " CROSS JOIN LATERAL (SELECT o.id FROM runs o WHERE o.state IN ('queued', 'running', 'cancelling') AND o.held_at IS NULL"
     "  AND (o.schedule_id = u.schedule OR o.claims && t.claims)"
     "  AND NOT (o.trigger = 'schedule' AND o.config = u.config"
     "   AND o.nominal_at >= date_trunc('minute', to_timestamp(u.nominal))"

@@ -37,7 +37,7 @@ static const struct db_stmt write_batch = {
     "   claims, open_steps, total_steps, after_runs)"
     "  SELECT x.id, t.config, t.version, t.kind, 'schedule', f.schedule_id, f.nominal_at, x.overlap, t.options,"
     "   t.claims, t.n, t.n, CASE WHEN t.rank < 2 THEN '{}' ELSE ARRAY(SELECT o.id FROM runs o"
-    "    WHERE o.config = t.config AND o.state IN ('queued', 'running', 'cancelling') AND o.trigger = 'schedule'"
+    "    WHERE o.config = t.config AND o.state IN ('queued', 'running', 'cancelling') AND o.held_at IS NULL AND o.trigger = 'schedule'"
     "    AND o.nominal_at >= date_trunc('minute', f.nominal_at)"
     "    AND o.nominal_at < date_trunc('minute', f.nominal_at) + interval '1 minute'"
     "    AND schedule_rank(o.kind) BETWEEN 1 AND t.rank - 1"

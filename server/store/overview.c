@@ -76,9 +76,9 @@ static const struct db_stmt problems = {
     SQL_AT("s.next_fire_at") ") FROM schedules s WHERE s.config = c.name AND s.retired_at IS NULL" \
     "  AND NOT " SQL_IS_PAUSED("s") " AND s.next_fire_at IS NOT NULL ORDER BY s.next_fire_at LIMIT 1),"   \
     " 'openRuns', (SELECT count(*) FROM runs r WHERE r.config = c.name"                            \
-    "  AND r.state IN ('queued', 'running', 'cancelling')),"                                       \
+    "  AND r.state IN ('queued', 'running', 'cancelling') AND r.held_at IS NULL),"                                       \
     " 'recentRuns', (SELECT coalesce(json_agg(json_build_object('id', r.id, 'kind', r.kind,"       \
-    "  'status', r.state, 'createdAt', " SQL_AT("r.created_at") ") ORDER BY r.id DESC), '[]')"     \
+    "  'status', " RUN_STATUS_OF("r") ", 'createdAt', " SQL_AT("r.created_at") ") ORDER BY r.id DESC), '[]')"     \
     "  FROM (SELECT * FROM runs x WHERE x.config = c.name ORDER BY x.id DESC LIMIT 30) r)))"
 
 static const struct db_stmt overview = {

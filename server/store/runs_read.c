@@ -41,7 +41,7 @@ static const struct db_stmt run_answer = {
 
 #define RUNS_FILTER                                                                                \
     " ($1::text IS NULL OR r.id < $1::text)" \
-    " AND ($2::text IS NULL OR r.state = ANY ($2::text[]::run_state[]))" \
+    " AND ($2::text IS NULL OR " RUN_STATUS_OF("r") " = ANY ($2::text[]))" \
     " AND ($3::text IS NULL OR r.kind = ANY ($3::text[]))" \
     " AND ($4::text IS NULL OR r.trigger = ANY ($4::text[]))" \
     " AND ($5::text IS NULL OR r.schedule_id = $5)" \

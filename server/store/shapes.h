@@ -28,11 +28,15 @@
 #define SQL_MEMBER_AT(name, x)     SQL_MEMBER_WORD(name, SQL_AT(x))
 #define SQL_MEMBER_JSON(name, x)   ", ',\"" name "\":' || json_strip_nulls(" x ")::text"
 
+/* A held run goes on when it is answered; until then that is what people want to see. */
+#define RUN_STATUS_OF(r)                                                                           \
+    "CASE WHEN " r ".held_at IS NOT NULL AND " r ".state = 'running' THEN 'held' ELSE " r          \
+    ".state::text END"
 /* Arguments of concat() for a run r; the object is still open. */
 #define SQL_RUN_OPEN                                                                               \
     "'{\"id\":\"', r.id, '\"'" SQL_MEMBER_TEXT("config", "r.config")                               \
     SQL_MEMBER_NUMBER("configVersion", "r.config_version") SQL_MEMBER_WORD("kind", "r.kind")       \
-    SQL_MEMBER_WORD("status", "r.state") SQL_MEMBER_WORD("result", "r.result")                     \
+    SQL_MEMBER_WORD("status", RUN_STATUS_OF("r")) SQL_MEMBER_WORD("result", "r.result")                     \
     SQL_MEMBER_TEXT("reason", "r.reason") SQL_MEMBER_WORD("trigger", "r.trigger")                  \
     SQL_MEMBER_WORD("scheduleId", "r.schedule_id") SQL_MEMBER_WORD("triggerId", "r.trigger_id")    \
     SQL_MEMBER_TEXT("dataVersion", "r.data_version") SQL_MEMBER_AT("nominalAt", "r.nominal_at")    \

@@ -46,7 +46,9 @@ static const struct db_stmt claim_due = {
     "  (SELECT q.arn FROM resources q WHERE q.key = c.resource_key) AS known_arn,"
     "  CASE WHEN c.options ->> 'autoTraining' = 'restore' THEN (SELECT p.result FROM steps p WHERE "
     "p.run_id = c.run_id AND p.resource_key = c.resource_key AND p.ordinal < c.ordinal "
-    "ORDER BY p.ordinal DESC LIMIT 1) END AS earlier_result,"
+    "ORDER BY p.ordinal DESC LIMIT 1) WHEN c.kind = 'approval' THEN (SELECT p.result FROM steps p "
+    "WHERE p.run_id = c.run_id AND p.kind = 'solutionVersion' AND p.resource_key = c.refs ->> "
+    "'solutionVersionArn' ORDER BY p.ordinal DESC LIMIT 1) END AS earlier_result,"
     "  (SELECT json_build_object('config', q.config, 'details', q.details, 'drift', q.drift, "
     "'created_ms',"
     "    (extract(epoch FROM q.aws_created_at) * 1000)::bigint, 'took_ms', CASE WHEN q.status IN "
@@ -209,12 +211,26 @@ static enum goal goal_of(enum verb verb)
     case VERB_IMPORT:
     case VERB_AUDIT:
         return GOAL_SEEN;
+    case VERB_APPROVE:
+        return GOAL_ANSWERED;
     case VERB_ENSURE:
     case VERB_RENEW:
     case VERB_COUNT:
         break;
     }
     return GOAL_PRESENT;
+}
+
+static void read_question(struct row r, struct step_row *out)
+{
+    const char *verdict = json_text(json_object_get(out->options, "answer"), "verdict");
+    int64_t asked_ms = out->started_ms ? out->started_ms : row_int(r, "now_ms");
+
+    out->step.answer = str_eq(verdict, "approved")     ? ANSWER_APPROVED
+                       : str_eq(verdict, "rejected")   ? ANSWER_REJECTED
+                       : str_eq(verdict, "superseded") ? ANSWER_SUPERSEDED
+                                                       : ANSWER_NONE;
+    out->step.deadline_ms = asked_ms + json_int_or(out->options, "holdForSeconds", 0) * 1000;
 }
 
 static void read_step(struct row r, struct step_row *out)
@@ -237,6 +253,8 @@ static void read_step(struct row r, struct step_row *out)
     s->last_mark_ms = row_int(r, "last_mark_ms");
     s->ambiguous_ms = row_int(r, "ambiguous_ms");
     s->poll_ms = out->kind->poll_ms;
+    if (s->goal == GOAL_ANSWERED)
+        read_question(r, out);
 }
 
 static bool read_row(struct row r, struct arena *arena, struct step_row *out)

@@ -117,7 +117,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         "testTrigger": {"headers": {"webhook-id": "x"}, "body": "{}"}, "deliverToTrigger": {"dataVersion": "1"},
         "rotateTriggerSecret": {"secret": "x" * 30},
         "replayWebhook": {"since": "2026-11-24T00:00:00Z"},
-        "cancelRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []},
+        "cancelRun": None, "approveRun": None, "rejectRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []},
         "patchCampaign": {"minProvisionedTPS": 1}, "patchRecommender": {"minRecommendationRequestsPerSecond": 2}, "patchSchedule": {"paused": True, "reason": "contract"},
         "createSchedule": {"config": "contract", "kind": "observe", "expression": "rate(1 day)"}, "login": {"ticket": "none"},
     }
@@ -129,7 +129,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         params = {"resources": "keep"} if op["operationId"] == "deleteConfig" else None
         answer = steward.call(method, target, json=bodies.get(op["operationId"]), params=params)
         check(answer, method, path)
-        expected = {"cancelRun": 409, "importConfig": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
+        expected = {"cancelRun": 409, "approveRun": 409, "rejectRun": 409, "importConfig": 409, "retryRun": 409, "promoteVersion": 202, "unpinCampaign": 202, "deleteConfig": 202,
                     "createRun": 202, "savePlan": 202, "applyPlan": 409, "runSchedule": 202, "createToken": 201, "createSchedule": 201,
                     "deleteSchedule": 409, "revokeToken": 204, "createLoginTicket": 201, "login": 401,
                     "createTrigger": 201, "deleteTrigger": 204, "deliverToTrigger": 202,

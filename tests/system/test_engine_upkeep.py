@@ -76,8 +76,9 @@ def test_promote_by_hand_pin_and_unpin(server):
     server.put_data("hand")
     apply(server, document)
     first = live(server, "hand")["campaign/hand-c0"]["solutionVersionArn"]
-    trained = run(server, "hand", "train")
-    assert results(trained)["solutionVersion/hand-s0"] == "created"
+    trained = server.ok("POST", "/runs", json={"config": "hand", "kind": "train"})["id"]
+    trained = wait_until(lambda: (lambda r: r if r["status"] == "held" else None)(server.ok("GET", f"/runs/{trained}")), 60)
+    assert next(s for s in trained["steps"] if s["kind"] == "solutionVersion")["result"] == "created"
     assert live(server, "hand")["campaign/hand-c0"]["solutionVersionArn"] == first
     waiting = next(s for s in trained["steps"] if s["kind"] == "campaign")
     assert "waits to be promoted" in waiting["reason"]

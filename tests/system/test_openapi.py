@@ -156,7 +156,8 @@ def run_curl(server, line, known):
 
 
 # A run may be over before the next line cancels it, or have succeeded before one tries it again.
-TOO_LATE = {"cancelRun": "run-finished", "retryRun": "not-retryable"}
+# And only a run that trained where people promote asks anything: test_held.py.
+TOO_LATE = {"cancelRun": "run-finished", "retryRun": "not-retryable", "approveRun": "run-not-held", "rejectRun": "run-not-held"}
 ORDER = {"cancelRun": 1, "retryRun": 2, "deleteWebhook": 7, "deleteTrigger": 7, "deleteConfig": 8, "revokeToken": 9}
 
 

@@ -80,6 +80,32 @@ static void test_a_restore_is_waited_for(void **state)
     assert_int_equal(c.wait_ms, 1000);
 }
 
+/* A question stands until it is answered, until nothing is asked any more, or until its time is
+ * over; it never acts. */
+static void test_a_question_waits_for_its_answer(void **state)
+{
+    struct step s = base();
+
+    (void) state;
+    s.goal = GOAL_ANSWERED;
+    s.deadline_ms = NOW + 1000;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_PROBE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_DIFFERS).why, WHY_HELD);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_DIFFERS).wait_ms, 1000);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_MATCHES).why, WHY_MATCHES);
+    s.deadline_ms = NOW;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_DIFFERS).type, CMD_DONE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_DIFFERS).why, WHY_EXPIRED);
+    s.answer = ANSWER_APPROVED;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).why, WHY_APPROVED);
+    s.answer = ANSWER_REJECTED;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).why, WHY_REJECTED);
+    s.answer = ANSWER_SUPERSEDED;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).why, WHY_SUPERSEDED);
+    s.is_cancelled = true;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_CANCEL);
+}
+
 /* What bears our generated name and has no mark on record was sent in a history that is lost. */
 static void test_a_lost_mark_is_recovered(void **state)
 {
@@ -245,6 +271,7 @@ static bool is_op_of_goal(enum goal goal, enum op op)
         return op == OP_STOP;
     case GOAL_RELEASED:
         return op == OP_UPDATE;
+    case GOAL_ANSWERED:
     case GOAL_SEEN:
         break;
     }
@@ -355,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_a_pause_is_waited_for),
         cmocka_unit_test(test_a_restore_is_waited_for),
         cmocka_unit_test(test_a_lost_mark_is_recovered),
+        cmocka_unit_test(test_a_question_waits_for_its_answer),
         cmocka_unit_test(test_quiescence),
         cmocka_unit_test(test_ambiguous_update_is_verified),
         cmocka_unit_test(test_answers_to_a_send),

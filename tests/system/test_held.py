@@ -1,0 +1,155 @@
+"""Held runs: where people promote, a training ends with a question. It holds nothing, later trainings go on and take its place, an answer
+promotes or ends it, and time answers for whoever does not."""
+import pytest
+
+from server_kit import Server, config, wait_until
+from test_engine_kinds import FAST, apply
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("held"), *FAST, "--observe-every", "0", "--fuse-per-solution", "20") as server:
+        yield server
+
+
+def manual(server, name, hold_for=None, campaigns=1):
+    document = config(name)
+    promotion = {"policy": "manual"} | ({"holdFor": hold_for} if hold_for else {})
+    document["solutions"][0]["workflowConfig"] = {"promotion": promotion}
+    first = document["solutions"][0]["campaigns"][0]
+    for i in range(1, campaigns):
+        second = {"serviceConfig": dict(first["serviceConfig"], name=f"{name}-c{i}")}
+        document["solutions"][0]["campaigns"].append(second)
+    server.put_data(name)
+    apply(server, document)
+
+
+def serving(server, campaign):
+    personalize = server.aws("personalize")
+    arn = f"arn:aws:personalize:us-east-1:123456789012:campaign/{campaign}"
+    return personalize.describe_campaign(campaignArn=arn)["campaign"]["solutionVersionArn"]
+
+
+def train(server, name):
+    return server.ok("POST", "/runs", json={"config": name, "kind": "trainFull"})["id"]
+
+
+def held(server, run):
+    """The run, once all that is left of it asks."""
+    def look():
+        state = server.ok("GET", f"/runs/{run}")
+        assert state["status"] in ("queued", "running", "held"), state
+        return state if state["status"] == "held" else None
+    return wait_until(look, 30)
+
+
+def asks(run):
+    return [s for s in run["steps"] if s["kind"] == "approval"]
+
+
+def events(server, run):
+    return [e["type"] for e in server.ok("GET", f"/runs/{run}/events?limit=200")["items"]]
+
+
+def test_approved(server):
+    manual(server, "yes")
+    before = serving(server, "yes-c0")
+    run = train(server, "yes")
+    state = held(server, run)
+    (step,) = asks(state)
+    question = step["details"]["question"]
+    assert step["status"] == "waiting" and step["waitingFor"] == "an approval"
+    assert question["campaign"] == "yes-c0" and question["serving"] == before != question["version"]
+    assert question["version"] in state["reason"] and f"/runs/{run}/approve" in state["reason"]
+    assert "run.held" in events(server, run) and "model.held" in events(server, run)
+    assert [r["id"] for r in server.ok("GET", "/runs?status=held&config=yes")["items"]] == [run]
+    # It holds nothing: what needs the same resources goes on.
+    imported = server.ok("POST", "/runs", json={"config": "yes", "kind": "import", "force": True})["id"]
+    assert server.wait_run(imported)["status"] == "succeeded"
+    assert server.ok("GET", f"/runs/{run}")["status"] == "held"
+    trial = server.post(f"/runs/{run}/approve?dryRun=true")
+    assert trial.status_code == 200 and trial.json()["kind"] == "promote", trial.text
+    assert server.ok("GET", f"/runs/{run}")["status"] == "held"
+    answer = server.post(f"/runs/{run}/approve", json={"reason": "it is better"})
+    assert answer.status_code == 202 and answer.json()["kind"] == "promote", answer.text
+    assert answer.headers["Location"] == f"/runs/{answer.json()['id']}"
+    assert server.wait_run(answer.json()["id"])["status"] == "succeeded"
+    assert serving(server, "yes-c0") == question["version"]
+    final = server.wait_run(run)
+    (step,) = asks(final)
+    assert final["status"] == "succeeded" and final["result"] == "changed" and step["result"] == "approved"
+    assert "it is better" in step["reason"]
+    again = server.post(f"/runs/{run}/approve")
+    assert again.status_code == 409 and again.json()["code"] == "run-not-held"
+    assert server.post(f"/runs/{run[:-1]}0/approve").status_code == 404
+    assert server.post(f"/runs/{run}/reject", json={"why": 1}).status_code == 422
+
+
+def test_a_newer_version_takes_the_place_of_the_question_and_is_rejected(server):
+    manual(server, "newer")
+    before = serving(server, "newer-c0")
+    older = train(server, "newer")
+    held(server, older)
+    newer = train(server, "newer")
+    held(server, newer)
+    final = server.wait_run(older)
+    assert final["status"] == "succeeded" and asks(final)[0]["result"] == "superseded"
+    assert newer in asks(final)[0]["reason"]
+    assert server.post(f"/runs/{older}/approve").status_code == 409
+    assert server.post(f"/runs/{newer}/reject?dryRun=true").status_code == 200
+    answer = server.post(f"/runs/{newer}/reject", json={"reason": "coverage fell"})
+    assert answer.status_code == 202 and answer.json()["id"] == newer
+    final = server.wait_run(newer)
+    assert final["status"] == "succeeded" and asks(final)[0]["result"] == "rejected"
+    assert "coverage fell" in asks(final)[0]["reason"]
+    assert serving(server, "newer-c0") == before
+
+
+def test_no_answer_is_a_no(server):
+    manual(server, "late", hold_for="3 seconds")
+    before = serving(server, "late-c0")
+    final = server.wait_run(train(server, "late"))
+    assert final["status"] == "succeeded" and asks(final)[0]["result"] == "rejected"
+    assert "Nobody answered" in asks(final)[0]["reason"]
+    assert "run.held" in events(server, final["id"]) and serving(server, "late-c0") == before
+
+
+def test_promoted_by_hand_or_cancelled_it_is_over(server):
+    manual(server, "hand")
+    run = train(server, "hand")
+    version = asks(held(server, run))[0]["details"]["question"]["version"]
+    promote = server.ok("POST", "/configs/hand/campaigns/hand-c0/promote", json={"version": version})["id"]
+    assert server.wait_run(promote)["status"] == "succeeded"
+    final = server.wait_run(run)
+    assert final["status"] == "succeeded" and asks(final)[0]["result"] == "unchanged"
+    run = train(server, "hand")
+    held(server, run)
+    assert server.post(f"/runs/{run}/cancel").status_code == 202
+    final = server.wait_run(run)
+    assert final["status"] == "cancelled" and asks(final)[0]["status"] == "cancelled"
+    assert server.post(f"/runs/{run}/approve").status_code == 409
+
+
+def test_each_campaign_has_its_question(server):
+    manual(server, "two", campaigns=2)
+    run = train(server, "two")
+    assert len(asks(held(server, run))) == 2
+    unclear = server.post(f"/runs/{run}/approve")
+    assert unclear.status_code == 422 and '"two-c0", "two-c1"' in unclear.text.replace("\\", "")
+    assert server.post(f"/runs/{run}/approve", json={"campaign": "none"}).status_code == 422
+    promoted = server.ok("POST", f"/runs/{run}/approve", json={"campaign": "two-c1"})["id"]
+    assert server.wait_run(promoted)["status"] == "succeeded"
+    assert server.ok("GET", f"/runs/{run}")["status"] == "held"
+    assert serving(server, "two-c1") != serving(server, "two-c0")
+    server.ok("POST", f"/runs/{run}/reject")  # only one is left
+    final = server.wait_run(run)
+    assert sorted(s["result"] for s in asks(final)) == ["approved", "rejected"]
+
+
+def test_a_pinned_campaign_is_not_asked_about(server):
+    manual(server, "pinned")
+    version = serving(server, "pinned-c0")
+    pin = server.ok("POST", "/configs/pinned/campaigns/pinned-c0/promote", json={"version": version, "pin": True})["id"]
+    assert server.wait_run(pin)["status"] == "succeeded"
+    final = server.wait_run(train(server, "pinned"))
+    assert final["status"] == "succeeded" and asks(final)[0]["result"] == "unchanged"
