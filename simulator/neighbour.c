@@ -90,10 +90,13 @@ void neighbour_reset(struct wire *w)
     fill(w->neighbours);
 }
 
+/* The handle is a part of what is freed. */
 static void on_closed(uv_handle_t *handle)
 {
-    free(((struct wire *) handle->data)->neighbours);
-    ((struct wire *) handle->data)->neighbours = NULL;
+    struct wire *w = handle->data;
+
+    free(w->neighbours);
+    w->neighbours = NULL;
 }
 
 /* ---- finding ---- */

@@ -334,6 +334,7 @@ def test_ledger(make):
 
 
 def test_reset_and_snapshot(make, tmp_path):
+    """Its end under AddressSanitizer showed that a simulator which had been reset read freed memory while it stopped."""
     sim = make("--time-scale", "0")
     p = sim.client()
     sim.client("s3").create_bucket(Bucket="data")
