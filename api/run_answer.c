@@ -42,9 +42,9 @@ static size_t pick(struct call *c)
         answer_field(c, "/campaign", "not-found",
                      arena_printf(c->arena, "The run asks about %s.", names.data));
     else if (!wanted && n > 1)
-        answer_field(c, "/campaign", "missing",
-                     arena_printf(c->arena, "The run asks about %s: say which is meant.",
-                                  names.data));
+        answer_field(
+            c, "/campaign", "missing",
+            arena_printf(c->arena, "The run asks about %s: say which is meant.", names.data));
     else
         return found;
     return SIZE_MAX;
@@ -52,9 +52,8 @@ static size_t pick(struct call *c)
 
 static void answer_op(struct call *c, size_t row, const char *verdict, struct db_op *op)
 {
-    AUTO_JSON json_t *answer =
-        json_pack("{s:s, s:s?, s:s?}", "verdict", verdict, "by", c->who.token_id, "reason",
-                  json_text(c->body, "reason"));
+    AUTO_JSON json_t *answer = json_pack("{s:s, s:s?, s:s?}", "verdict", verdict, "by",
+                                         c->who.token_id, "reason", json_text(c->body, "reason"));
     AUTO_FREE char *text = json_compact(answer);
 
     runs_store_answer_question(arena_strdup(c->arena, rows_text(c->reply, 0, row, 2)),

@@ -309,10 +309,12 @@ static int runs_post(const struct parsed *p, const char *id, const char *what)
 
 static int run_runs(char *const argv[])
 {
-    static const struct cli_usage usage = { "steward runs list | get RUN | watch RUN | cancel RUN | "
-                                            "approve RUN | reject RUN\n\nLists, shows, follows or "
-                                            "cancels runs; answers the question of a held one.",
-                                            runs_options, ARRAY_LEN(runs_options), 1, 2 };
+    static const struct cli_usage usage = {
+        "steward runs list | get RUN | watch RUN | cancel RUN | "
+        "approve RUN | reject RUN\n\nLists, shows, follows or "
+        "cancels runs; answers the question of a held one.",
+        runs_options, ARRAY_LEN(runs_options), 1, 2
+    };
     AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_BUF struct buf path = { 0 };
     const char *verb, *id;

@@ -59,9 +59,9 @@ static const struct resource *find_named(const struct exchange *x)
     json_t *value;
 
     json_object_foreach (x->in, key, value) {
-        const struct resource *r =
-            str_ends(key, "Arn") ? world_find(&x->wire->sim->world, json_string_value(value))
-                                 : NULL;
+        const struct resource *r = str_ends(key, "Arn")
+                                       ? world_find(&x->wire->sim->world, json_string_value(value))
+                                       : NULL;
 
         if (r)
             return r;
@@ -112,9 +112,9 @@ static void delete_named(const struct exchange *x, const struct resource *r, con
 
 void foreign_act(struct exchange *x, const struct fault_call *call)
 {
-    const struct fault *f =
-        str_eq(x->service, "personalize") ? fault_strike(&x->wire->sim->faults, call, ACTIONS)
-                                          : NULL;
+    const struct fault *f = str_eq(x->service, "personalize")
+                                ? fault_strike(&x->wire->sim->faults, call, ACTIONS)
+                                : NULL;
     const struct resource *r = f ? find_named(x) : NULL;
     const char *name = f ? fault_action_name(f->action) : NULL;
 

@@ -16,7 +16,7 @@
 
 #include "steward/mem.h"
 
-#define CHAIN_MAX    10
+#define CHAIN_MAX     10
 #define KEY_FORBIDDEN 0027 /* others may not read it, nor the group write it */
 
 struct identity {
@@ -125,8 +125,7 @@ enum err_code tls_reload(struct tls *tls, struct err *e)
     return OK;
 }
 
-enum err_code tls_open(const char *cert_file, const char *key_file, struct tls **out,
-                       struct err *e)
+enum err_code tls_open(const char *cert_file, const char *key_file, struct tls **out, struct err *e)
 {
     struct tls *tls = xcalloc(1, sizeof *tls);
     enum err_code code;
