@@ -250,6 +250,11 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .fuse_per_solution = (int) o->fuse_per_solution,
                                       .fuse_per_account = (int) o->fuse_per_account,
                                       .is_simulated = o->is_local,
+                                      .sqs_queue_url = o->sqs_queue_url,
+                                      .watch_ms = o->watches_s3 ? o->watch_interval_ms : 0,
+                                      .upload_run =
+                                          str_eq(o->upload_run, "none") ? NULL : o->upload_run,
+                                      .upload_quiet_ms = o->upload_quiet_ms,
                                       .outbound = b->outbound,
                                       .secrets = b->secrets,
                                       .delivery_timeout_ms = o->delivery_timeout_ms,

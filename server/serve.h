@@ -50,6 +50,9 @@ struct serve_options {
         streams_per_token;
     int64_t rate_admin, rate_failed_auth, rate_reads, rate_runs, rate_writes;
     struct conf_list cors_origins, trusted_proxies;
+    char *sqs_queue_url, *upload_run;
+    bool watches_s3;
+    int64_t watch_interval_ms, upload_quiet_ms;
 };
 extern const struct conf_program serve_program;
 /* Checks what the table can not, and fills what depends on other options. */

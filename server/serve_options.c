@@ -146,6 +146,8 @@ static const struct conf_option table[] = {
            "how much faster than Amazon's the local life cycles are; 0: immediate"),
     TEXT("simulator-url", simulator_url, NULL, "URL",
          "with --local: use this running personalize-simulator"),
+    TEXT("sqs-queue-url", sqs_queue_url, NULL, "URL",
+         "read S3's notifications of uploads from this queue"),
     RATE("streams-per-address", streams_per_address,
          "event streams of one address (-1: 100, on loopback no limit; 0: no limit)"),
     RATE("streams-per-token", streams_per_token,
@@ -155,6 +157,14 @@ static const struct conf_option table[] = {
     TEXT("tls-key", tls_key, NULL, "FILE", "the certificate's key (PEM, mode 0600 or 0640)"),
     NAMES("trusted-proxy", trusted_proxies, "ADDRESS",
           "a proxy whose X-Forwarded-For is believed (its last address); may be repeated"),
+    DURATION("upload-quiet", upload_quiet_ms, "60s", 0, 24 * HOUR,
+             "after uploaded data, wait until nothing more came for so long"),
+    TEXT("upload-run", upload_run, "retrain", "KIND",
+         "run that follows from uploaded data: retrain, import or none"),
+    DURATION("watch-interval", watch_interval_ms, "60s", 100, 24 * HOUR,
+             "with --watch-s3: look so often"),
+    FLAG("watch-s3", watches_s3,
+         "look at the bucket for uploaded parameter files and data (train/, or --prefix)"),
     { .name = "webhook-allow",
       .type = CONF_LIST,
       .offset = offsetof(struct serve_options, webhook_allow),
@@ -300,6 +310,12 @@ enum err_code serve_options_settle(struct serve_options *o, struct err *e)
     TRY(check_listen(o, e));
     TRY(settle_prices(o, e));
     TRY(quota_limits_parse(&o->quotas, &o->quota_limits, e));
+    if (!str_eq(o->upload_run, "retrain") && !str_eq(o->upload_run, "import") &&
+        !str_eq(o->upload_run, "none"))
+        return err_set(e, ERR_INVALID, "--upload-run: \"%s\" is not retrain, import or none.",
+                       o->upload_run);
+    if (o->watches_s3 && !o->bucket && !o->is_local)
+        return err_set(e, ERR_INVALID, "--watch-s3 needs the bucket to look at: --bucket.");
     if (o->account_id && (strlen(o->account_id) != 12 || strspn(o->account_id, "0123456789") != 12))
         return err_set(e, ERR_INVALID, "--account-id: \"%s\" is not 12 digits.", o->account_id);
     if (!str_eq(o->log_format, "logfmt") && !str_eq(o->log_format, "json"))

@@ -136,12 +136,16 @@ void aws_batch_wake(struct aws_batch *b); /* from any thread */
 /* GET /bucket?list-type=2&prefix=…&delimiter=/&continuation-token=… */
 void aws_s3_list_call(struct aws_call *call, const char *bucket, const char *prefix,
                       const char *token);
+/* The same without delimiter: everything below, folders included. */
+void aws_s3_list_all_call(struct aws_call *call, const char *bucket, const char *prefix,
+                          const char *token);
 void aws_s3_head_call(struct aws_call *call, const char *bucket, const char *key);
 void aws_s3_get_call(struct aws_call *call, const char *bucket, const char *key);
 struct s3_object {
     char *key;
     int64_t last_modified_ms; /* AWS time */
     uint64_t size;
+    char etag[72]; /* without quotes; "": none */
 };
 struct s3_listing {
     struct s3_object *objects;

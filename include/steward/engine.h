@@ -37,6 +37,11 @@ struct engine_options {
     struct secret_box *secrets;
     int64_t delivery_timeout_ms; /* 15 s */
     int64_t delivery_time_scale; /* 1; tests: waits between attempts are so much shorter */
+    /* Uploads to S3. NULL, 0: not asked for. */
+    const char *sqs_queue_url; /* where S3's notifications come in */
+    int64_t watch_ms;          /* between two looks at the bucket */
+    const char *upload_run;    /* run kind that follows from data; NULL: none */
+    int64_t upload_quiet_ms;   /* when nothing more came for so long */
     /* Called on the publisher thread after events were numbered; the loop side passes it on by its
      * mailbox. */
     void (*on_events)(void *user);

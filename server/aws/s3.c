@@ -32,19 +32,36 @@ static void object_call(struct aws_call *call, const char *method, const char *b
     call->path = buf_take(&path);
 }
 
-void aws_s3_list_call(struct aws_call *call, const char *bucket, const char *prefix,
-                      const char *token)
+static void list_call(struct aws_call *call, const char *bucket)
 {
     AUTO_FREE char *name = encoded(bucket);
-    AUTO_FREE char *start = encoded(prefix ? prefix : "");
-    AUTO_FREE char *next = token ? encoded(token) : NULL;
 
     aws_call_init(call, AWS_S3, "ListObjectsV2", NULL);
     call->method = "GET";
     call->path = xasprintf("/%s", name);
-    call->query = xasprintf("list-type=2&delimiter=%%2F&encoding-type=url&max-keys=" LIST_PAGE
-                            "&prefix=%s%s%s",
-                            start, next ? "&continuation-token=" : "", next ? next : "");
+}
+
+static char *list_query(const char *delimiter, const char *prefix, const char *token)
+{
+    AUTO_FREE char *start = encoded(prefix ? prefix : "");
+    AUTO_FREE char *next = token ? encoded(token) : NULL;
+
+    return xasprintf("list-type=2%s&encoding-type=url&max-keys=" LIST_PAGE "&prefix=%s%s%s",
+                     delimiter, start, next ? "&continuation-token=" : "", next ? next : "");
+}
+
+void aws_s3_list_call(struct aws_call *call, const char *bucket, const char *prefix,
+                      const char *token)
+{
+    list_call(call, bucket);
+    call->query = list_query("&delimiter=%2F", prefix, token);
+}
+
+void aws_s3_list_all_call(struct aws_call *call, const char *bucket, const char *prefix,
+                          const char *token)
+{
+    list_call(call, bucket);
+    call->query = list_query("", prefix, token);
 }
 
 void aws_s3_head_call(struct aws_call *call, const char *bucket, const char *key)

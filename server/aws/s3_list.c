@@ -73,6 +73,11 @@ static void take_member(struct parse *p, const char *name, const char *text)
     } else if (str_eq(name, "LastModified")) {
         if (!clock_parse(text, &p->object.last_modified_ms))
             fail(p, "a LastModified is not a time");
+    } else if (str_eq(name, "ETag")) {
+        size_t quote = text[0] == '"';
+
+        (void) str_copy(p->object.etag, sizeof p->object.etag, text + quote);
+        p->object.etag[strcspn(p->object.etag, "\"")] = '\0';
     } else if (str_eq(name, "Size")) {
         if (str_to_i64(text, 0, INT64_MAX, &number))
             p->object.size = (uint64_t) number;

@@ -65,7 +65,7 @@ static const struct field {
     { OF_CONFIG, "version", INTEGER, true, "The version that was made." },
     { OF_CONFIG, "message", TEXT, false, "Why, as whoever stored it said." },
     { OF_CONFIG, "revision", TEXT, false, "The commit it comes from." },
-    { OF_CONFIG, "origin", TEXT, false, "import: made of what existed." },
+    { OF_CONFIG, "origin", TEXT, false, "import: made of what existed; s3://…: uploaded there." },
     { OF_CONFIG_DELETED, "resources", TEXT, false, "keep or delete." },
     { OF_DRIFT, "fields", TEXTS, true, "The fields that differ." },
     { OF_FIRE, "schedule", TEXT, true, "The schedule." },

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "intake.h"
 #include "outbox.h"
 #include "steward/clock.h"
 #include "steward/log.h"
@@ -31,6 +32,7 @@ struct engine {
     uv_thread_t threads[2]; /* scheduler, publisher */
     struct sleeper sleepers[2];
     struct outbox *outbox;
+    struct intake *intake;
     _Atomic bool is_stopping, are_workers_gone, wants_admission;
     _Atomic int64_t stop_deadline_ms, admitted_ms; /* clock_mono_ms() */
     _Atomic uint64_t stats[sizeof(struct engine_stats) / sizeof(uint64_t)];
@@ -205,6 +207,7 @@ enum err_code engine_start(const struct engine_options *options, struct engine *
     for (int i = 0; i < engine->n_workers; i++)
         open_worker(engine, &engine->workers[i], i);
     TRY(outbox_start(engine, &engine->outbox, e));
+    TRY(intake_start(engine, &engine->intake, e));
     TRY(start_threads(engine, e)); /* fatal for the caller, who exits */
     *out = engine;
     return OK;
@@ -229,6 +232,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms)
     for (int i = 0; i < 2; i++)
         uv_thread_join(&engine->threads[i]);
     outbox_stop(engine->outbox);
+    intake_stop(engine->intake);
     for (int i = 0; i < 2; i++) {
         uv_mutex_destroy(&engine->sleepers[i].lock);
         uv_cond_destroy(&engine->sleepers[i].cond);

@@ -118,6 +118,37 @@ static void test_data(void **state)
             fail_msg("%zu: %s/%s", i, cases[i].bucket, cases[i].key);
 }
 
+/* A dataset that lies elsewhere does not hide the usual place of the others. */
+static void test_data_of_a_file(void **state)
+{
+    static const char text[] =
+        "{\"datasetGroup\": {\"serviceConfig\": {\"name\": \"shop\"}}, \"deployment\": "
+        "{\"bucket\": "
+        "\"mine\"}, \"datasets\": {\"interactions\": {\"dataset\": {\"serviceConfig\": {\"name\": "
+        "\"i\"}}, \"schema\": {\"serviceConfig\": {\"name\": \"s\", \"schema\": {\"type\": "
+        "\"record\", "
+        "\"name\": \"Interactions\", \"namespace\": \"com.amazonaws.personalize.schema\", "
+        "\"fields\": "
+        "[{\"name\": \"USER_ID\", \"type\": \"string\"}, {\"name\": \"ITEM_ID\", \"type\": "
+        "\"string\"}, "
+        "{\"name\": \"TIMESTAMP\", \"type\": \"long\"}], \"version\": \"1.0\"}}}, "
+        "\"workflowConfig\": "
+        "{\"source\": {\"dataLocation\": \"s3://lake/exports/today\"}}}}}";
+    const struct plan_settings settings = { .bucket = "servers" };
+    struct parameter_file f;
+
+    (void) state;
+    parameter_file_parse(text, sizeof text - 1, &f);
+    if (f.errors.count)
+        fail_msg("%s: %s", f.errors.items[0].pointer, f.errors.items[0].detail);
+    assert_true(upload_is_data_of(&f, &settings, "lake", "exports/today/part-1.csv"));
+    assert_true(upload_is_data_of(&f, &settings, "mine", "train/shop/users.csv"));
+    assert_false(upload_is_data_of(&f, &settings, "servers", "train/shop/users.csv"));
+    assert_false(upload_is_data_of(&f, &settings, "lake", "exports/yesterday/part-1.csv"));
+    assert_false(upload_is_data_of(&f, &settings, "mine", "train/other/users.csv"));
+    parameter_file_done(&f);
+}
+
 static void check_prefix(const char *document, const char *prefix, const char *key,
                          const char *wanted)
 {
@@ -161,8 +192,11 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_notifications), cmocka_unit_test(test_parameter_files),
-        cmocka_unit_test(test_data),          cmocka_unit_test(test_data_lies_beside_its_file),
+        cmocka_unit_test(test_notifications),
+        cmocka_unit_test(test_parameter_files),
+        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_data_of_a_file),
+        cmocka_unit_test(test_data_lies_beside_its_file),
         cmocka_unit_test(test_errors),
     };
 
