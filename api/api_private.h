@@ -368,7 +368,8 @@ void api_event_type_get(struct call *c);
 void api_schemas(struct call *c);
 void api_schema_parameter_file(struct call *c);
 void api_webhooks_list(struct call *c);
-void api_webhook_get(struct call *c);
+void api_channels_list(struct call *c);
+void api_webhook_get(struct call *c); /* this, deliveries, test and replay: of channels, too */
 void api_webhook_post(struct call *c);
 void api_webhook_patch(struct call *c);
 void api_webhook_delete(struct call *c);

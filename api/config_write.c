@@ -222,7 +222,14 @@ static size_t fill_run_ops(struct call *c, struct config_change *w, struct db_op
 static void fill_event(struct call *c, const struct config_change *w, struct db_op *op)
 {
     AUTO_JSON json_t *data = json_pack("{s:I}", "version", (json_int_t) w->version);
+    size_t owned = rows_count(c->reply, READ_OWNED);
 
+    if (w->n_schedules > w->n_kept_schedules)
+        json_object_set_new(data, "schedulesCreated",
+                            json_integer((json_int_t) (w->n_schedules - w->n_kept_schedules)));
+    if (owned > w->n_kept_schedules)
+        json_object_set_new(data, "schedulesDeleted",
+                            json_integer((json_int_t) (owned - w->n_kept_schedules)));
     if (w->message)
         json_object_set_new(data, "message", json_string(w->message));
     if (w->revision)

@@ -117,6 +117,31 @@ static void respond(struct call *c, struct buf *out)
     http_respond_take(c->rq, 200, "text/plain; version=0.0.4; charset=utf-8", buf_take(out), n);
 }
 
+/* Rows (what, kind, number) of webhooks and channels. */
+static void print_deliveries(struct call *c, struct buf *out)
+{
+    static const struct {
+        const char *what, *name, *type, *help;
+    } all[] = {
+        { "pending", "deliveries_pending", "gauge", "Deliveries under way or waiting, by kind." },
+        { "dead", "deliveries_dead", "gauge", "Deliveries that were given up, kept 30 days." },
+        { "failing", "endpoints_failing", "gauge",
+          "Webhooks and channels without a success since "
+          "their last failure." },
+        { "delivered", "deliveries_arrived_total", "counter", "Deliveries that arrived." },
+        { "failed", "deliveries_failed_attempts_total", "counter", "Attempts that failed." },
+    };
+
+    for (size_t k = 0; k < ARRAY_LEN(all); k++) {
+        buf_printf(out, "# HELP steward_%s %s\n# TYPE steward_%s %s\n", all[k].name, all[k].help,
+                   all[k].name, all[k].type);
+        for (size_t i = 0; i < rows_count(c->reply, 0); i++)
+            if (str_eq(rows_text(c->reply, 0, i, 0), all[k].what))
+                buf_printf(out, "steward_%s{kind=\"%s\"} %s\n", all[k].name,
+                           rows_text(c->reply, 0, i, 1), rows_text(c->reply, 0, i, 2));
+    }
+}
+
 static void with_counts(struct call *c)
 {
     struct buf out = { 0 };
@@ -146,6 +171,7 @@ static void with_counts(struct call *c)
                 &out, "sends_halted",
                 "1 while nothing is sent, because the database was restored or failed over.",
                 str_eq(rows_text(c->reply, 0, i, 2), "0") ? 0 : 1);
+    print_deliveries(c, &out);
     respond(c, &out);
 }
 

@@ -1,11 +1,15 @@
 /*
  * webhooks.c - webhooks: made, changed, tested, replayed. A secret is shown once, when it is made
  * or rotated, and kept sealed.
+ *
+ * A channel (/channels) is an endpoint like a webhook, made by a server's options: what can be
+ * asked of both is answered here for both.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "api_private.h"
+#include "steward/channels_store.h"
 #include "steward/clock.h"
 #include "steward/id.h"
 #include "steward/outbound.h"
@@ -17,7 +21,7 @@
 #define OVERLAP        "86400"
 #define FILTERS_MAX    50
 
-/* Columns of webhooks_store_read(). */
+/* Columns of webhooks_store_read() and channels_store_read(). */
 enum { W_JSON, W_ID, W_OFF, W_PINGS, W_SECRET };
 
 static const struct body_member make_members[] = {
@@ -49,8 +53,8 @@ static const struct body_member replay_members[] = {
 struct webhook_work {
     int64_t limit;
     struct webhook_row row;
-    char *secret; /* in the clear, until it was shown; owned */
-    char id[ID_BYTES], event[ID_BYTES];
+    char *secret;                       /* in the clear, until it was shown; owned */
+    char id[ID_BYTES], event[ID_BYTES]; /* a channel's id is shorter */
     const char *statuses, *before, *rows;
 };
 
@@ -71,6 +75,11 @@ static struct webhook_work *work_new(struct call *c)
 }
 
 /* ---- reading ---- */
+
+static const char *what(const struct call *c)
+{
+    return str_starts(c->route->path, "/channels") ? "channel" : "webhook";
+}
 
 static void page_read(struct call *c)
 {
@@ -93,7 +102,7 @@ static bool is_found(struct call *c)
     struct webhook_work *w = c->state;
 
     if (!rows_count(c->reply, 0)) {
-        answer_not_found(c, "webhook", c->match.params[0]);
+        answer_not_found(c, what(c), c->match.params[0]);
         return false;
     }
     (void) str_copy(w->id, sizeof w->id, rows_text(c->reply, 0, 0, W_ID));
@@ -111,8 +120,20 @@ static void read_then(struct call *c, phase_fn next)
 {
     struct db_op op;
 
-    webhooks_store_read(c->match.params[0], &op);
+    if (str_eq(what(c), "channel"))
+        channels_store_read(c->match.params[0], &op);
+    else
+        webhooks_store_read(c->match.params[0], &op);
     call_read(c, &op, 1, next);
+}
+
+void api_channels_list(struct call *c)
+{
+    struct db_op op;
+
+    work_new(c)->limit = LIMIT_MAX;
+    channels_store_list(&op);
+    call_list(c, &op, page_read);
 }
 
 void api_webhook_get(struct call *c)
@@ -252,7 +273,7 @@ static const char *make_secret(struct call *c, struct webhook_work *w, const cha
 
 static const char *detail_of(struct call *c, const char *id)
 {
-    return arena_printf(c->arena, "{\"webhook\":\"%s\"}", id);
+    return arena_printf(c->arena, "{\"%s\":\"%s\"}", what(c), id);
 }
 
 /* Another webhook has the name: its row, if any, was read. */
@@ -444,8 +465,12 @@ static bool is_on(struct call *c)
         return false;
     if (!rows_bool(c->reply, 0, 0, W_OFF))
         return true;
-    answer_problem(c, 409, "webhook-disabled",
-                   "The webhook is switched off; PATCH it with {\"enabled\": true} first.");
+    if (str_eq(what(c), "channel"))
+        answer_problem(c, 409, "channel-off",
+                       "No server has the option of this channel any more; start one with it.");
+    else
+        answer_problem(c, 409, "webhook-disabled",
+                       "The webhook is switched off; PATCH it with {\"enabled\": true} first.");
     return false;
 }
 
@@ -457,12 +482,13 @@ static void ping_found(struct call *c)
     if (!is_on(c))
         return;
     if (rows_int(c->reply, 0, 0, W_PINGS, 0) >= PINGS_A_MINUTE) {
-        http_problem(c->rq, &(struct problem){ .status = 429,
-                                               .code = "too-many-tests",
-                                               .detail = "A webhook is tested at most ten times a "
-                                                         "minute.",
-                                               .is_retryable = true,
-                                               .retry_after_s = 60 });
+        http_problem(c->rq,
+                     &(struct problem){ .status = 429,
+                                        .code = "too-many-tests",
+                                        .detail = "An endpoint is tested at most ten times a "
+                                                  "minute.",
+                                        .is_retryable = true,
+                                        .retry_after_s = 60 });
         return;
     }
     if (c->is_dry_run) {

@@ -192,6 +192,7 @@ static enum err_code open_aws(struct boot *b, struct err *e)
 
     if (!b->aws)
         TRY(aws_session_open(o->is_local ? &local : &real, &b->aws, e));
+    TRY(serve_channels_check_region(o, aws_region(b->aws), e));
     return o->is_local ? local_make_bucket(b->aws, o->bucket, e) : OK;
 }
 
@@ -259,6 +260,7 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .secrets = b->secrets,
                                       .delivery_timeout_ms = o->delivery_timeout_ms,
                                       .delivery_time_scale = o->delivery_time_scale,
+                                      .channels = serve_channels(o),
                                       .on_events = b->on_numbered,
                                       .user = b->user };
 

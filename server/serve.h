@@ -46,6 +46,10 @@ struct serve_options {
     bool allows_http_webhooks;
     char *webhook_ca_bundle, *secret_key_file, *tls_cert, *tls_key;
     int64_t delivery_timeout_ms, delivery_time_scale;
+    char *event_bus, *sns_topic_arn, *cloudwatch_namespace;
+    char *smtp_url, *smtp_credentials_file, *smtp_ca_bundle, *mail_from;
+    bool is_smtp_plain_accepted;
+    struct conf_list mail_to;
     int64_t in_flight, auth_failure_ms, connections_per_address, streams_per_address,
         streams_per_token;
     int64_t rate_admin, rate_failed_auth, rate_reads, rate_runs, rate_writes;
@@ -82,6 +86,13 @@ char *data_dir_read(const struct data_dir *d, const char *name);
 MUST_USE enum err_code data_dir_rename(const struct data_dir *d, const char *from, const char *to,
                                        struct err *e);
 void data_dir_remove(const struct data_dir *d, const char *name);
+
+/* ---- serve_channels.c: where the AWS solution's messages go ---- */
+MUST_USE enum err_code serve_channels_check(const struct serve_options *o, struct err *e);
+/* A topic is called in its own region: the server's. */
+MUST_USE enum err_code serve_channels_check_region(const struct serve_options *o,
+                                                   const char *region, struct err *e);
+struct channel_options serve_channels(const struct serve_options *o);
 
 /* ---- local.c: the local Amazon Personalize as a child ---- */
 struct local;

@@ -59,6 +59,9 @@ static const struct conf_option table[] = {
          "certificates that AWS endpoints are checked against"),
     DURATION("call-spacing", call_spacing_ms, NULL, 0, MINUTE,
              "least time between two reads of AWS"),
+    TEXT(
+        "cloudwatch-namespace", cloudwatch_namespace, NULL, "NAME",
+        "put the AWS solution's metrics there, e.g. personalize_solution_STACK (default: nowhere)"),
     RATE("connections-per-address", connections_per_address,
          "connections of one address (-1: 200, on loopback no limit; 0: no limit)"),
     NAMES("cors-origin", cors_origins, "ORIGIN",
@@ -71,14 +74,16 @@ static const struct conf_option table[] = {
     FLAG("database-weak-tls", allows_weak_tls,
          "accept a database on another machine without verified TLS"),
     NUMBER("delivery-time-scale", delivery_time_scale, "1", 1, 1000000000,
-           "how much faster than in earnest failed webhooks are tried again (for tests)"),
+           "how much faster than in earnest failed deliveries are tried again (for tests)"),
     DURATION("delivery-timeout", delivery_timeout_ms, "15s", 50, MINUTE,
-             "a webhook's endpoint must have answered after it"),
+             "the endpoint of a webhook or channel must have answered after it"),
     TEXT("endpoint-url", endpoint_url, NULL, "URL", "one endpoint for all AWS services"),
     DURATION("engine-lease", engine_lease_ms, "30s", 500, HOUR,
              "a dead worker's step is taken over after it"),
     DURATION("engine-quiescence", engine_quiescence_ms, "18m", 1000, 24 * HOUR,
              "after a create with an unknown outcome, wait so long before another"),
+    TEXT("event-bus", event_bus, NULL, "NAME",
+         "EventBridge bus (name or ARN) that resource status events are put on (default: none)"),
     NUMBER("fuse-per-account", fuse_per_account, "20", 1, 100000,
            "trainings started within 24 hours in the account, at most"),
     NUMBER(
@@ -95,6 +100,9 @@ static const struct conf_option table[] = {
          "rehearse: start a local Amazon Personalize; no AWS account, nothing is billed"),
     TEXT("log-format", log_format, "logfmt", "FORMAT", "logfmt or json"),
     TEXT("log-level", log_level, "info", "LEVEL", "debug, info, warn or error"),
+    TEXT("mail-from", mail_from, NULL, "ADDRESS", "who mails come from"),
+    NAMES("mail-to", mail_to, "ADDRESS",
+          "who gets a mail when a run succeeded or failed; may be repeated"),
     FLAG("metrics-open", is_metrics_open, "serve /metrics without a token"),
     DURATION("observe-every", observe_every_ms, "10m", 0, 24 * HOUR,
              "look for drift so often (0: only when asked to)"),
@@ -146,6 +154,16 @@ static const struct conf_option table[] = {
            "how much faster than Amazon's the local life cycles are; 0: immediate"),
     TEXT("simulator-url", simulator_url, NULL, "URL",
          "with --local: use this running personalize-simulator"),
+    TEXT("smtp-ca-bundle", smtp_ca_bundle, NULL, "FILE",
+         "certificates that the mail server is checked against (default: the system's)"),
+    TEXT("smtp-credentials-file", smtp_credentials_file, NULL, "FILE",
+         "its first line is the user at the mail server, its second the password; mode 0600"),
+    FLAG("smtp-plain", is_smtp_plain_accepted,
+         "send mail without TLS when the server has none (a relay on this machine)"),
+    TEXT("smtp-url", smtp_url, NULL, "URL",
+         "mail server: smtp://HOST:587 (STARTTLS is required) or smtps://HOST:465"),
+    TEXT("sns-topic-arn", sns_topic_arn, NULL, "ARN",
+         "SNS topic that hears of runs that succeeded or failed (default: none)"),
     TEXT("sqs-queue-url", sqs_queue_url, NULL, "URL",
          "read S3's notifications of uploads from this queue"),
     RATE("streams-per-address", streams_per_address,
@@ -309,6 +327,7 @@ enum err_code serve_options_settle(struct serve_options *o, struct err *e)
     }
     TRY(check_listen(o, e));
     TRY(settle_prices(o, e));
+    TRY(serve_channels_check(o, e));
     TRY(quota_limits_parse(&o->quotas, &o->quota_limits, e));
     if (!str_eq(o->upload_run, "retrain") && !str_eq(o->upload_run, "import") &&
         !str_eq(o->upload_run, "none"))
@@ -325,5 +344,7 @@ enum err_code serve_options_settle(struct serve_options *o, struct err *e)
         return err_set(e, ERR_INVALID, "--poll-min is longer than --poll-max.");
     if (o->database_url)
         TRY(db_url_check(o->database_url, o->allows_weak_tls, e));
-    return o->is_local ? settle_local(o, e) : OK;
+    if (o->is_local)
+        TRY(settle_local(o, e));
+    return o->region ? serve_channels_check_region(o, o->region, e) : OK;
 }

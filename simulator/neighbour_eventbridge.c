@@ -67,10 +67,20 @@ static const char *list_buses(struct neighbour_call *c)
     return NULL;
 }
 
+/* A fault rule with a name is for entries of that detail type; the others of the call arrive. */
+static const struct fault *strike_entry(struct neighbour_call *c, const json_t *entry)
+{
+    const struct fault_call named = { "EventBridge.PutEvents", json_text(entry, "DetailType") };
+
+    return fault_strike(&c->wire->sim->faults, &named,
+                        FAULT_BIT(FAULT_THROTTLE) | FAULT_BIT(FAULT_ERROR_BEFORE));
+}
+
 /* The result of one entry. */
 static json_t *put_entry(struct neighbour_call *c, const json_t *entry)
 {
     const char *detail = json_text(entry, "Detail");
+    const struct fault *fault;
     AUTO_JSON json_t *document = NULL;
     char id[UUID_BYTES], now[CLOCK_TEXT_BYTES];
     json_t *kept;
@@ -85,6 +95,12 @@ static json_t *put_entry(struct neighbour_call *c, const json_t *entry)
     if (strlen(detail) > ENTRY_BYTES)
         return json_pack("{s:s, s:s}", "ErrorCode", "InvalidArgument", "ErrorMessage",
                          "Total size of the entries in the request is over the limit.");
+    fault = strike_entry(c, entry);
+    if (fault)
+        return json_pack("{s:s, s:s}", "ErrorCode",
+                         fault->action == FAULT_THROTTLE ? "ThrottlingException"
+                                                         : "InternalFailure",
+                         "ErrorMessage", "Injected fault.");
     uuid_new(id);
     clock_format_ms(c->now_ms, now);
     kept = json_deep_copy(entry);

@@ -99,6 +99,24 @@ static const char *check_message(struct neighbour_call *c, json_t **forms)
     return NULL;
 }
 
+/* Attributes of a message as a queue's subscriber finds them: {name: {Type, Value}}. */
+static json_t *attributes(const json_t *in)
+{
+    json_t *out = json_object(), *attribute;
+    size_t i;
+
+    json_array_foreach (json_object_get(in, "MessageAttributes"), i, attribute) {
+        const json_t *value = json_object_get(attribute, "Value");
+
+        if (json_text(attribute, "Name") && json_text(value, "StringValue"))
+            json_object_set_new(out, json_text(attribute, "Name"),
+                                json_pack("{s:s, s:s}", "Type",
+                                          json_text_or(value, "DataType", "String"), "Value",
+                                          json_text(value, "StringValue")));
+    }
+    return out;
+}
+
 static void deliver(struct neighbour_call *c, const json_t *topic, const json_t *forms,
                     const char *id)
 {
@@ -121,6 +139,8 @@ static void deliver(struct neighbour_call *c, const json_t *topic, const json_t 
             continue;
         if (json_text(c->in, "Subject"))
             json_object_set(envelope, "Subject", json_object_get(c->in, "Subject"));
+        if (json_array_size(json_object_get(c->in, "MessageAttributes")))
+            json_object_set_new(envelope, "MessageAttributes", attributes(c->in));
         body = json_compact(envelope);
         (void) neighbour_queue_put(c->all, json_text(s, "Endpoint"), body);
     }

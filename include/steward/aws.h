@@ -95,6 +95,7 @@ struct aws_call {
     bool is_mutating;
     int64_t sign_time_ms;      /* date of the signature in AWS time; 0: now + offset */
     int64_t not_after_mono_ms; /* do not send after this (clock_mono_ms); 0: no limit */
+    int64_t timeout_ms;        /* in all; 0: the session's */
     void *user;
     /* out */
     enum aws_outcome outcome;

@@ -17,6 +17,20 @@
 struct engine;
 struct outbound_rules;
 struct secret_box;
+/* Where the AWS solution's messages go, by this server's options; NULL: not there. Borrowed texts,
+ * checked by who gives them. */
+struct channel_options {
+    const char *event_bus; /* name or ARN */
+    const char *sns_topic_arn;
+    const char *cloudwatch_namespace;
+    const char *smtp_url;              /* "smtp://host:587" or "smtps://host:465" */
+    bool is_smtp_plain_accepted;       /* smtp:// without STARTTLS */
+    const char *smtp_credentials_file; /* read for every mail; NULL: no login */
+    const char *smtp_ca_bundle;        /* NULL: the system's */
+    const char *mail_from;
+    char *const *mail_to; /* each a channel of its own */
+    size_t n_mail_to;
+};
 struct engine_options {
     const char *database_url;
     struct aws_session *aws;
@@ -37,6 +51,7 @@ struct engine_options {
     struct secret_box *secrets;
     int64_t delivery_timeout_ms; /* 15 s */
     int64_t delivery_time_scale; /* 1; tests: waits between attempts are so much shorter */
+    struct channel_options channels;
     /* Uploads to S3. NULL, 0: not asked for. */
     const char *sqs_queue_url; /* where S3's notifications come in */
     int64_t watch_ms;          /* between two looks at the bucket */

@@ -41,11 +41,32 @@ enum outbound_end {
     OUTBOUND_BROKEN       /* connected, and what came back was no answer */
 };
 #define OUTBOUND_EXCERPT_BYTES 1025
+
+/* A mail is a call, too: url is smtp:// or smtps://, body the whole mail. Its server is the
+ * operator's choice, so the guard is not asked; status is the server's last reply (250). */
+struct outbound_mail {
+    const char *from, *to;       /* addresses alone, checked by mail_address() */
+    const char *user, *password; /* NULL: no login; copied */
+    bool is_plain_accepted;      /* smtp:// goes on when the server offers no STARTTLS */
+    const char *ca_bundle;       /* NULL: the system's */
+};
+/* The lines "user" and "password" of a file that nobody else may read. Wipe it after use. */
+struct smtp_credentials {
+    char user[256], password[512];
+};
+MUST_USE enum err_code smtp_credentials_read(const char *path, struct smtp_credentials *out,
+                                             struct err *e);
+void smtp_credentials_wipe(struct smtp_credentials *c);
+/* "smtp://host[:port]" or "smtps://host[:port]", nothing else in it; ERR_INVALID says what is
+ * wrong. */
+MUST_USE enum err_code smtp_url_check(const char *url, struct err *e);
+
 struct outbound_call {
     /* in; borrowed until it is taken */
     const char *url, *body; /* body NULL: GET */
     size_t body_n;
-    const char *const *headers; /* "Name: value", NULL-terminated */
+    const char *const *headers;       /* "Name: value", NULL-terminated */
+    const struct outbound_mail *mail; /* NULL: HTTP */
     int64_t timeout_ms;
     size_t keep_bytes; /* of the answer's body in text; 0: only the excerpt */
     void *user;

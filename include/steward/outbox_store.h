@@ -77,12 +77,17 @@ MUST_USE enum err_code outbox_store_upkeep(struct db_conn *c, int64_t keep_ms, s
 
 /* ---- endpoints of the server's options (AWS's channels, mail) ---- */
 struct outbox_channel {
-    const char *id, *kind, *name;
+    const char *id, *kind;
     const char *patterns; /* text array literal of LIKE patterns; '{}': all */
-    const char *settings; /* JSON text */
+    const char *settings; /* JSON text: where it goes, for people */
 };
-/* Makes the endpoint or brings it up to date; new ones begin with the events to come. */
+/* Makes the endpoint or brings it up to date, and says that some server has it; new ones begin with
+ * the events to come. */
 MUST_USE enum err_code outbox_store_put_channel(struct db_conn *c, const struct outbox_channel *ch,
                                                 struct err *e);
+/* Switches off what no server has said to have for a minute; forgets what is off for longer than
+ * keep_ms. */
+MUST_USE enum err_code outbox_store_retire_channels(struct db_conn *c, int64_t keep_ms,
+                                                    struct err *e);
 
 #endif

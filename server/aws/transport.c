@@ -250,7 +250,9 @@ static void set_rules(struct aws_transfer *t)
     (void) curl_easy_setopt(t->curl, CURLOPT_SSL_VERIFYHOST, 2L);
     (void) curl_easy_setopt(t->curl, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
     (void) curl_easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS, (long) s->connect_timeout_ms);
-    (void) curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long) s->total_timeout_ms);
+    (void) curl_easy_setopt(
+        t->curl, CURLOPT_TIMEOUT_MS,
+        (long) (t->call->timeout_ms ? t->call->timeout_ms : s->total_timeout_ms));
     (void) curl_easy_setopt(t->curl, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
     if (s->ca_bundle) {
         (void) curl_easy_setopt(t->curl, CURLOPT_CAINFO, s->ca_bundle);

@@ -21,14 +21,16 @@
 
 const struct channel channels[CHANNEL_COUNT] = {
     [CHANNEL_EVENTBRIDGE] = { "eventbridge",
-                              "{step.waiting,step.succeeded,step.retrying,resource.created,"
+                              "{step.waiting,step.succeeded,step.retrying,step.failed,"
+                              "resource.created,"
                               "resource.updated,import.succeeded,training.succeeded,"
                               "batch.succeeded}" },
     [CHANNEL_SNS] = { "sns", "{run.succeeded,run.failed,trigger.rejected}" },
     [CHANNEL_MAIL] = { "mail", "{run.succeeded,run.failed,trigger.rejected}" },
     [CHANNEL_CLOUDWATCH] = { "cloudwatch",
                              "{run.queued,run.succeeded,run.failed,trigger.rejected,step.waiting,"
-                             "step.succeeded,step.retrying,training.succeeded,config.created,"
+                             "step.succeeded,step.retrying,step.failed,training.succeeded,"
+                             "config.created,"
                              "config.updated,config.rolledBack,config.deleted}" },
 };
 
@@ -61,6 +63,7 @@ static bool is_workflow_end(const json_t *event)
            !str_eq(kind, "observe") && !str_eq(kind, "adopt");
 }
 
+/* Triggers are refused for many reasons; the solution only knew this one. */
 static bool is_invalid_file(const json_t *event)
 {
     return is_type(event, "trigger.rejected") &&
@@ -182,9 +185,31 @@ static void run_notice(const json_t *event, const struct channel_place *place, s
                             "description", n->text);
 }
 
+/* What is wrong with the file, a sentence each: texts, findings {pointer, detail}, or one reason.
+ */
+static json_t *errors_of(const json_t *data)
+{
+    json_t *list = json_array(), *error;
+    size_t i;
+
+    json_array_foreach (json_object_get(data, "errors"), i, error) {
+        const char *pointer = json_text(error, "pointer");
+
+        if (json_is_string(error))
+            json_array_append(list, error);
+        else
+            json_array_append_new(list, json_sprintf("%s%s%s", pointer ? pointer : "",
+                                                     pointer ? ": " : "",
+                                                     json_text_or(error, "detail", "invalid")));
+    }
+    if (!json_array_size(list))
+        json_array_append_new(list, json_string(json_text_or(data, "reason", "UNKNOWN")));
+    return list;
+}
+
 static void invalid_file_notice(const json_t *event, struct notice *n)
 {
-    const json_t *errors = json_object_get(data_of(event), "errors");
+    AUTO_JSON json_t *errors = errors_of(data_of(event));
     const char *key = json_text(data_of(event), "key");
     struct buf text = { 0 };
     size_t i;
@@ -194,13 +219,13 @@ static void invalid_file_notice(const json_t *event, struct notice *n)
     if (key)
         buf_printf(&text, " (%s)", key);
     buf_adds(&text, ":\n\n");
-    json_array_foreach ((json_t *) errors, i, line)
+    json_array_foreach (errors, i, line)
         buf_printf(&text, "   - %s\n", json_string_value(line));
     buf_adds(&text, "\nPlease correct these errors and upload the configuration again.");
     n->text = buf_take(&text);
     n->summary =
         xasprintf("The personalization workflow for %s completed with errors", group_of(event));
-    n->document = json_pack("{s:s, s:s, s:s, s:O?}", "datasetGroup", group_of(event), "status",
+    n->document = json_pack("{s:s, s:s, s:s, s:O}", "datasetGroup", group_of(event), "status",
                             "UPDATE FAILED", "summary", INVALID, "description", errors);
 }
 

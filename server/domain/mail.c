@@ -42,15 +42,11 @@ static bool is_plain(const char *text)
     return true;
 }
 
-/* Text of a header; what is not plain ASCII as encoded words that each hold whole characters. */
-static void add_text(struct buf *out, const char *text)
+/* Encoded words that each hold whole characters. */
+static void add_words(struct buf *out, const char *text)
 {
     const char *p = text;
 
-    if (is_plain(text)) {
-        buf_adds(out, text);
-        return;
-    }
     while (*p) {
         size_t n = strlen(p);
 
@@ -64,7 +60,17 @@ static void add_text(struct buf *out, const char *text)
     }
 }
 
-/* "Müller <m@example.org>": the name may need encoding, the address never does. */
+/* Text of a header: as it is, when it is plain ASCII. */
+static void add_text(struct buf *out, const char *text)
+{
+    if (is_plain(text))
+        buf_adds(out, text);
+    else
+        add_words(out, text);
+}
+
+/* "Müller, Inc. <m@example.org>": the name may need encoding, for what a comma means among
+ * addresses, too; the address never does. */
 static void add_person(struct buf *out, const char *text)
 {
     const char *open = strrchr(text, '<');
@@ -75,8 +81,17 @@ static void add_person(struct buf *out, const char *text)
     if (open && open != text) {
         AUTO_FREE char *name = xstrndup(text, (size_t) (open - text));
 
-        name[strcspn(name, "\r\n")] = '\0';
-        add_text(out, name);
+        char *word = name + strspn(name, " \"");
+        size_t n = strcspn(word, "\r\n");
+
+        while (n && strchr(" \"", word[n - 1]))
+            n--;
+        word[n] = '\0';
+        if (strpbrk(word, "()<>[]:;@\\,.\""))
+            add_words(out, word);
+        else
+            add_text(out, word);
+        buf_adds(out, n ? " " : "");
     }
     buf_printf(out, "<%s>", address);
 }

@@ -20,15 +20,18 @@
 #define POLL_MS         1000
 #define PAUSE_MS        500
 #define IN_FLIGHT_MAX   64 /* of one process */
-#define PER_ENDPOINT    4  /* of all replicas together */
 #define LEASE_MARGIN_MS 5000
 #define STOP_GRACE_MS   2000
 #define UPKEEP_EVERY_MS 60000
+#define RENEW_EVERY_MS  10000
 
-static const struct outbox_sender *const outbox_senders[] = { &webhook_sender };
+static const struct outbox_sender *const outbox_senders[] = { &webhook_sender, &eventbridge_sender,
+                                                              &sns_sender, &cloudwatch_sender,
+                                                              &mail_sender };
 
 struct outbox_thread {
     struct engine *engine;
+    struct outbox *outbox;
     const struct outbox_sender *ops;
     void *sender;
     struct db_conn *db;
@@ -37,13 +40,14 @@ struct outbox_thread {
     char *kinds; /* text array literal */
     size_t n_open;
     struct delivery *done; /* over, and not written down yet */
-    int64_t next_due_ms, upkeep_ms;
+    int64_t next_due_ms, upkeep_ms, renewed_ms;
     _Atomic bool is_woken;
 };
 
 struct outbox {
     struct outbox_thread threads[OUTBOX_SENDERS_MAX];
     size_t count;
+    _Atomic size_t n_unrenewed; /* threads that have not yet said which channels they have */
 };
 
 static int64_t lease_ms(const struct engine_options *o)
@@ -79,7 +83,7 @@ static enum err_code claim(struct outbox_thread *t, struct err *e)
                                       .kinds = t->kinds,
                                       .key_ids = keys ? keys : "{}",
                                       .limit = (int) (IN_FLIGHT_MAX - t->n_open),
-                                      .per_endpoint = PER_ENDPOINT,
+                                      .per_endpoint = t->ops->per_endpoint,
                                       .lease_ms = lease_ms(engine_get_options(t->engine)) };
     struct delivery *list, *d;
     int64_t next_ms;
@@ -151,6 +155,19 @@ static enum err_code record(struct outbox_thread *t, struct err *e)
     return OK;
 }
 
+static enum err_code renew(struct outbox_thread *t, struct err *e)
+{
+    int64_t now = clock_mono_ms();
+
+    if (!t->ops->renew || (t->renewed_ms && now - t->renewed_ms < RENEW_EVERY_MS))
+        return OK;
+    TRY(t->ops->renew(t->sender, t->db, e));
+    if (!t->renewed_ms)
+        t->outbox->n_unrenewed--;
+    t->renewed_ms = now;
+    return OK;
+}
+
 static enum err_code upkeep(struct outbox_thread *t, struct err *e)
 {
     int64_t now = clock_mono_ms();
@@ -158,6 +175,9 @@ static enum err_code upkeep(struct outbox_thread *t, struct err *e)
     if (t->upkeep_ms && now - t->upkeep_ms < UPKEEP_EVERY_MS)
         return OK;
     TRY(outbox_store_upkeep(t->db, DELIVERY_KEEP_MS, e));
+    /* After a long stop every channel looks forgotten, until its thread has spoken. */
+    if (t->outbox->n_unrenewed == 0)
+        TRY(outbox_store_retire_channels(t->db, DELIVERY_KEEP_MS, e));
     t->upkeep_ms = now;
     return OK;
 }
@@ -166,6 +186,7 @@ static enum err_code turn(struct outbox_thread *t, struct err *e)
 {
     TRY(engine_connect(t->engine, t->ops->name, &t->db, e));
     TRY(record(t, e));
+    TRY(renew(t, e));
     TRY(upkeep(t, e));
     TRY(expand(t, e));
     t->next_due_ms = POLL_MS;
@@ -205,8 +226,7 @@ static void run(void *arg)
     drain(t);
 }
 
-static enum err_code start_thread(struct outbox *o, struct engine *engine,
-                                  const struct outbox_sender *ops, struct err *e)
+static void open_thread(struct outbox *o, struct engine *engine, const struct outbox_sender *ops)
 {
     struct outbox_thread *t = &o->threads[o->count];
     char uuid[UUID_BYTES];
@@ -214,18 +234,17 @@ static enum err_code start_thread(struct outbox *o, struct engine *engine,
 
     t->sender = ops->open(engine);
     if (!t->sender)
-        return OK;
+        return;
     uuid_new(uuid);
     (void) snprintf(t->owner, sizeof t->owner, "%s/%zu", uuid, o->count);
     while (ops->kinds[n_kinds])
         n_kinds++;
     t->engine = engine;
+    t->outbox = o;
     t->ops = ops;
     t->kinds = db_text_array(ops->kinds, n_kinds);
-    if (uv_thread_create(&t->thread, run, t))
-        return err_set(e, ERR_UNAVAILABLE, "A delivery thread could not be started.");
+    o->n_unrenewed += ops->renew != NULL;
     o->count++;
-    return OK;
 }
 
 enum err_code outbox_start(struct engine *engine, struct outbox **out, struct err *e)
@@ -234,7 +253,10 @@ enum err_code outbox_start(struct engine *engine, struct outbox **out, struct er
 
     *out = o;
     for (size_t i = 0; i < ARRAY_LEN(outbox_senders); i++)
-        TRY(start_thread(o, engine, outbox_senders[i], e)); /* fatal for the caller, who exits */
+        open_thread(o, engine, outbox_senders[i]);
+    for (size_t i = 0; i < o->count; i++) /* fatal for the caller, who exits */
+        if (uv_thread_create(&o->threads[i].thread, run, &o->threads[i]))
+            return err_set(e, ERR_UNAVAILABLE, "A delivery thread could not be started.");
     return OK;
 }
 

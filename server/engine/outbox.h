@@ -17,11 +17,14 @@
 struct outbox_sender {
     const char *name;         /* of the thread's database session: "steward webhooks" */
     const char *const *kinds; /* of endpoints; NULL-terminated */
+    int per_endpoint;         /* deliveries under way, of all replicas together */
     /* Anything the sender needs; NULL: this server has no use for it, the thread ends at once. */
     void *(*open)(struct engine *engine);
     void (*close)(void *sender); /* attempts under way are given up */
     /* Text array literal of the ids of keys that can open secrets, or NULL for {}. Caller owns. */
     char *(*key_ids)(void *sender);
+    /* Says which endpoints this server's options make (channels); NULL: none. Every few seconds. */
+    enum err_code (*renew)(void *sender, struct db_conn *db, struct err *e);
     /* Begins the attempt; the delivery comes back by take(), with its out members filled. */
     void (*start)(void *sender, struct delivery *d);
     /* Until an attempt is over, the time is up, or wake(). */
@@ -29,7 +32,8 @@ struct outbox_sender {
     struct delivery *(*take)(void *sender); /* one that is over, or NULL */
     void (*wake)(void *sender);             /* from any thread */
 };
-extern const struct outbox_sender webhook_sender;
+extern const struct outbox_sender webhook_sender, eventbridge_sender, sns_sender, cloudwatch_sender,
+    mail_sender;
 
 #define OUTBOX_SENDERS_MAX 8
 struct outbox;

@@ -147,12 +147,29 @@ static void set_reason_of_success(const struct work *w, json_t *item)
                             json_sprintf("%s is current, so nothing was made.", w->look.arn));
 }
 
+/* How long the service took: a create, or the update that was made last. */
+static void add_duration(const struct work *w, const char *result, json_t *data)
+{
+    const char *member = w->row.kind->update_member;
+    const json_t *last = member ? json_object_get(w->observed, member) : NULL;
+    const json_t *what = str_eq(result, "updated") && last ? last : w->observed;
+    int64_t begin = decide_time_ms(what, "creationDateTime"),
+            end = decide_time_ms(what, "lastUpdatedDateTime");
+
+    if (begin && end > begin)
+        json_object_set_new(data, "durationSeconds", json_integer((end - begin) / 1000));
+}
+
 /* A resource kind's own event when something was really made, or failed to be. */
 static void add_resource_event(struct work *w, const char *result)
 {
     json_t *data = json_pack("{s:s}", "result", result);
     bool is_failure = str_eq(result, "failed");
 
+    if (str_eq(result, "created") || str_eq(result, "updated"))
+        add_duration(w, result, data);
+    if (w->row.kind->id == KIND_SOLUTION_VERSION && str_eq(result, "created") && w->metrics)
+        json_object_set(data, "metrics", w->metrics);
     if (str_eq(result, "stopped"))
         add_event(w, "training.stopped", data);
     else if (w->row.kind->id == KIND_DATASET_IMPORT_JOB &&
@@ -420,7 +437,7 @@ static void report_retry(struct work *w, json_t *item)
               json_pack("{s:s, s:i}", "reason", text.data, "attempt", w->row.step.attempt + 1));
 }
 
-void report_build(struct worker *k, struct work *w)
+static void build_item(struct worker *k, struct work *w)
 {
     const struct command *c = &w->command;
     const struct step *s = &w->row.step;
@@ -466,4 +483,42 @@ void report_build(struct worker *k, struct work *w)
     default:
         abort();
     }
+}
+
+/* The service took the step's create or update: "create", "update"; NULL: nothing new. */
+static const char *sent_now(const struct work *w)
+{
+    const struct step *s = &w->row.step;
+
+    if (!json_bool_or(w->item, "is_saved", false) || s->intent == INTENT_SAVED)
+        return NULL;
+    return s->op == OP_CREATE ? "create" : s->op == OP_UPDATE ? "update" : NULL;
+}
+
+/* Said once, by the step's own event of this checkpoint. */
+static void tell_what_was_sent(struct work *w)
+{
+    const char *sent = sent_now(w);
+    size_t i;
+    json_t *event;
+
+    if (!sent)
+        return;
+    json_array_foreach (w->events, i, event) {
+        const char *type = json_text_or(event, "type", "");
+
+        if (str_starts(type, "step.") && !str_eq(type, "step.started")) {
+            json_object_set_new(json_object_get(event, "data"), "sent", json_string(sent));
+            return;
+        }
+    }
+    add_event(
+        w, "step.waiting",
+        json_pack("{s:s?, s:s}", "waitingFor", json_text(w->item, "waiting_for"), "sent", sent));
+}
+
+void report_build(struct worker *k, struct work *w)
+{
+    build_item(k, w);
+    tell_what_was_sent(w);
 }

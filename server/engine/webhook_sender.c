@@ -199,6 +199,7 @@ static const char *const sent_kinds[] = { "webhook", NULL };
 const struct outbox_sender webhook_sender = {
     .name = "steward webhooks",
     .kinds = sent_kinds,
+    .per_endpoint = 4,
     .open = sender_open,
     .close = sender_close,
     .key_ids = sender_key_ids,

@@ -1,12 +1,10 @@
 /*
- * batch.c - many calls to foreign addresses over one curl_multi.
+ * batch.c - many calls to foreign addresses over one curl_multi; mails go by smtp.c.
  *
  * Every call has a connection of its own, and the guard is asked for every socket. What ended
  * without a connection is held back until the time a connection is given has passed: whether an
  * address is forbidden, closed or silent can not be told from outside.
  */
-#include <curl/curl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -19,28 +17,8 @@
 #include "steward/mem.h"
 #include "steward/str.h"
 
-#define BODY_MAX       65536
-#define CONNECT_MAX_MS 5000
-#define EXCERPT_MAX    1024
-
-struct entry {
-    struct entry *next;
-    struct outbound_batch *batch;
-    struct outbound_call *call;
-    CURL *curl;
-    struct curl_slist *headers;
-    int64_t started_ms, ready_ms; /* not handed back before */
-    size_t seen_bytes;
-    struct buf kept, excerpt;
-    bool is_cut;
-};
-
-struct outbound_batch {
-    const struct outbound_rules *rules;
-    CURLM *multi;
-    struct entry *open, *over; /* over: in no order; ready_ms says when */
-    atomic_bool is_woken;
-};
+#define BODY_MAX    65536
+#define EXCERPT_MAX 1024
 
 static void entry_free(struct entry *x)
 {
@@ -68,9 +46,13 @@ struct outbound_batch *outbound_batch_new(const struct outbound_rules *r)
 void outbound_batch_free(struct outbound_batch *b)
 {
     struct entry *lists[2], *next;
+    int running;
 
     if (!b)
         return;
+    for (struct entry *x = b->open; x; x = x->next)
+        x->is_given_up = true;
+    (void) curl_multi_perform(b->multi, &running);
     lists[0] = b->open;
     lists[1] = b->over;
     for (size_t i = 0; i < 2; i++)
@@ -193,15 +175,19 @@ void outbound_batch_start(struct outbound_batch *b, struct outbound_call *call)
     if (!x->curl)
         mem_exhausted();
     call->latency_ms = -1;
-    set_rules(x);
-    set_content(x);
+    if (call->mail) {
+        smtp_prepare(x);
+    } else {
+        set_rules(x);
+        set_content(x);
+    }
     x->next = b->open;
     b->open = x;
     (void) curl_multi_add_handle(b->multi, x->curl);
 }
 
 /* What may stand in a row and on a page: UTF-8 without control characters or what looks secret. */
-static void take_excerpt(struct entry *x)
+void entry_take_excerpt(struct entry *x)
 {
     char *text = x->excerpt.data, *out = x->call->excerpt;
 
@@ -233,7 +219,7 @@ static void judge(struct entry *x, CURLcode code)
         call->end = OUTBOUND_ANSWERED;
         call->status = (int) status;
         call->latency_ms = clock_mono_ms() - x->started_ms;
-        take_excerpt(x);
+        entry_take_excerpt(x);
         call->text_n = x->kept.length;
         call->text = call->keep_bytes ? buf_take(&x->kept) : NULL;
         return;
@@ -264,7 +250,10 @@ static void work(struct outbound_batch *b)
         while (*at != x)
             at = &(*at)->next;
         *at = x->next;
-        judge(x, code);
+        if (x->call->mail)
+            smtp_judge(x, code);
+        else
+            judge(x, code);
         x->next = b->over;
         b->over = x;
     }

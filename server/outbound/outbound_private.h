@@ -4,7 +4,39 @@
 #ifndef STEWARD_OUTBOUND_PRIVATE_H
 #define STEWARD_OUTBOUND_PRIVATE_H
 
+#include <curl/curl.h>
+#include <stdatomic.h>
+
 #include "steward/outbound.h"
+#include "steward/str.h"
+
+#define CONNECT_MAX_MS 5000
+
+/* ---- batch.c: one call under way ---- */
+struct entry {
+    struct entry *next;
+    struct outbound_batch *batch;
+    struct outbound_call *call;
+    CURL *curl;
+    struct curl_slist *headers;   /* of a mail: who gets it */
+    int64_t started_ms, ready_ms; /* not handed back before */
+    size_t seen_bytes, sent_bytes;
+    struct buf kept, excerpt;
+    char trouble[CURL_ERROR_SIZE];
+    bool is_cut, is_given_up;
+};
+struct outbound_batch {
+    const struct outbound_rules *rules;
+    CURLM *multi;
+    struct entry *open, *over; /* over: in no order; ready_ms says when */
+    atomic_bool is_woken;
+};
+/* What came back as the call's excerpt: printable, without secrets. */
+void entry_take_excerpt(struct entry *x);
+
+/* ---- smtp.c ---- */
+void smtp_prepare(struct entry *x);
+void smtp_judge(struct entry *x, CURLcode code);
 
 /* An address or a range of them, as 16 bytes: IPv4 is mapped (::ffff:0:0/96). */
 struct outbound_range {

@@ -19,18 +19,24 @@
 /* clang-format off */
 static const struct db_stmt expand_lock = { "outbox_expand_lock",
                                             "SELECT pg_advisory_xact_lock(7410030)", 0 };
+/* What a channel may have something to say about; which it is, its message says (channels.h). */
+#define CHANNEL_HEARS(e)                                                                     \
+    "(" e ".kind = 'webhook' OR CASE WHEN s.type LIKE 'step.%' THEN s.data ? 'sent'"         \
+    " WHEN s.type LIKE 'run.%' THEN s.data ->> 'kind' NOT IN ('observe', 'adopt')"           \
+    " ELSE true END)"
 /* The id follows from event and endpoint: whoever expands again makes the same row. What is told
    about an endpoint is not sent to itself, and a ping goes only where it was asked for. */
 static const struct db_stmt expand = {
     "outbox_expand",
-    "WITH span AS (SELECT ev.seq, ev.id, ev.type, ev.config, ev.subject FROM events ev"
+    "WITH span AS (SELECT ev.seq, ev.id, ev.type, ev.config, ev.subject, ev.data FROM events ev"
     "   WHERE ev.seq > (SELECT last_seq FROM outbox_cursor) ORDER BY ev.seq LIMIT 1000),"
     " made AS (INSERT INTO deliveries (id, endpoint_id, event_id, event_type)"
     "   SELECT " SQL_DELIVERY_ID("s.id", "e.id") ", e.id, s.id, s.type FROM span s JOIN endpoints e"
     "   ON e.is_enabled AND e.disabled_at IS NULL AND e.after_seq < s.seq"
     "   AND (e.patterns = '{}' OR s.type LIKE ANY (e.patterns))"
     "   AND (e.configs = '{}' OR s.config = ANY (e.configs))"
-    "   AND s.type <> 'test.ping' AND s.subject <> 'webhooks/' || e.id ORDER BY s.seq, e.id"
+    "   AND s.type <> 'test.ping' AND s.subject <> 'webhooks/' || e.id"
+    "   AND " CHANNEL_HEARS("e") " ORDER BY s.seq, e.id"
     "   ON CONFLICT DO NOTHING)"
     " UPDATE outbox_cursor SET last_seq = (SELECT max(seq) FROM span)"
     " WHERE EXISTS (SELECT 1 FROM span) RETURNING (SELECT count(*) FROM span) AS events",
@@ -77,7 +83,8 @@ static const struct db_stmt next_due = {
 };
 
 /* One statement: everything is written from the rows whose lease was still ours. The third failure
-   in a row is told; days of nothing else switch the endpoint off. */
+   in a row is told; days of nothing else switch a webhook off (a channel is the operator's). */
+#define WHAT "CASE kind WHEN 'webhook' THEN 'webhook' ELSE 'channel' END"
 static const struct db_stmt record = {
     "outbox_record",
     "WITH item AS (SELECT * FROM json_to_recordset($1::json) AS i(id text, token bigint, number"
@@ -94,12 +101,17 @@ static const struct db_stmt record = {
     "   latency_ms, error_class, excerpt) SELECT id, number, at, ok, status, \"latencyMs\", class,"
     "   excerpt FROM fenced ON CONFLICT DO NOTHING),"
     " sums AS (SELECT endpoint_id, bool_or(ok) AS ok, bool_or(gone) AS gone,"
-    "   (count(*) FILTER (WHERE NOT ok))::int AS failed, max(\"retryMs\") AS retry,"
+    "   (count(*) FILTER (WHERE NOT ok))::int AS failed, count(*) FILTER (WHERE ok AND status > 0) AS arrived,"
+    "   max(\"retryMs\") AS retry, (array_agg(json_strip_nulls(json_build_object('at', " SQL_AT("at")
+    "   , 'errorClass', class, 'status', status, 'response', excerpt, 'delivery', id)))"
+    "   FILTER (WHERE NOT ok))[1] AS error,"
     "   min(\"failingId\") AS failing_id, min(\"disabledId\") AS disabled_id"
     "   FROM fenced GROUP BY endpoint_id),"
     " moved AS (UPDATE endpoints e SET"
     "   failing_since = CASE WHEN NOT s.ok THEN coalesce(e.failing_since, clock_timestamp()) END,"
     "   failures = CASE WHEN s.ok THEN 0 ELSE e.failures + s.failed END,"
+    "   last_error = coalesce(s.error, e.last_error),"
+    "   delivered = e.delivered + s.arrived, failed = e.failed + s.failed,"
     "   last_success_at = CASE WHEN s.ok THEN clock_timestamp() ELSE e.last_success_at END,"
     "   last_failure_at = CASE WHEN s.failed > 0 THEN clock_timestamp() ELSE e.last_failure_at END,"
     "   not_before = CASE WHEN s.retry > 0 THEN clock_timestamp() + s.retry * interval '1 ms' END,"
@@ -113,8 +125,9 @@ static const struct db_stmt record = {
     "   e.failing_since, e.disabled_at = now() AS is_disabled, e.disabled_reason, s.ok, s.failed,"
     "   s.failing_id, s.disabled_id)"
     " INSERT INTO events (id, type, subject, data)"
-    " SELECT failing_id, 'webhook.failing', 'webhooks/' || id, jsonb_strip_nulls("
-    "   jsonb_build_object('webhook', id, 'name', name, 'kind', kind, 'failures', failures,"
+    " SELECT failing_id, CASE kind WHEN 'webhook' THEN 'webhook.failing' ELSE 'channel.failing' END,"
+    "   " WHAT " || 's/' || id, jsonb_strip_nulls("
+    "   jsonb_build_object(" WHAT ", id, 'name', name, 'kind', kind, 'failures', failures,"
     "   'failingSince', " SQL_AT("failing_since") ")) FROM moved"
     "   WHERE NOT ok AND failures >= 3 AND failures - failed < 3"
     " UNION ALL SELECT disabled_id, 'webhook.disabled', 'webhooks/' || id, jsonb_strip_nulls("
@@ -149,13 +162,28 @@ static const struct db_stmt expire = {
 };
 static const struct db_stmt put_channel = {
     "outbox_put_channel",
-    "INSERT INTO endpoints AS e (id, kind, name, patterns, settings, after_seq)"
-    " VALUES ($1, $2, $3, $4::text[], $5::jsonb, (SELECT last_seq FROM outbox_cursor))"
-    " ON CONFLICT (id) DO UPDATE SET name = excluded.name, patterns = excluded.patterns,"
-    " settings = excluded.settings, is_enabled = true, updated_at = now()"
-    " WHERE (e.name, e.patterns, e.settings, e.is_enabled) IS DISTINCT FROM"
-    " (excluded.name, excluded.patterns, excluded.settings, true)",
-    5
+    "INSERT INTO endpoints AS e (id, kind, patterns, settings, after_seq, renewed_at)"
+    " VALUES ($1, $2, $3::text[], $4::jsonb, (SELECT last_seq FROM outbox_cursor),"
+    " clock_timestamp()) ON CONFLICT (id) DO UPDATE SET patterns = excluded.patterns,"
+    " settings = excluded.settings, renewed_at = clock_timestamp(), disabled_at = NULL,"
+    " disabled_reason = NULL, updated_at = CASE WHEN e.disabled_at IS NOT NULL"
+    " OR (e.patterns, e.settings) IS DISTINCT FROM (excluded.patterns, excluded.settings)"
+    " THEN now() ELSE e.updated_at END",
+    4
+};
+/* Servers renew theirs every ten seconds. */
+static const struct db_stmt retire_channels = {
+    "outbox_retire_channels",
+    "UPDATE endpoints SET disabled_at = now(), disabled_reason = 'unconfigured', failing_since ="
+    " NULL, failures = 0, updated_at = now() WHERE renewed_at < clock_timestamp() - interval"
+    " '1 minute' AND disabled_at IS NULL",
+    0
+};
+static const struct db_stmt forget_channels = {
+    "outbox_forget_channels",
+    "DELETE FROM endpoints WHERE renewed_at IS NOT NULL AND disabled_at < clock_timestamp() -"
+    " $1::bigint * interval '1 ms'",
+    1
 };
 /* clang-format on */
 
@@ -315,9 +343,19 @@ enum err_code outbox_store_upkeep(struct db_conn *c, int64_t keep_ms, struct err
 enum err_code outbox_store_put_channel(struct db_conn *c, const struct outbox_channel *ch,
                                        struct err *e)
 {
-    const struct db_op op = {
-        .stmt = &put_channel, .params = { ch->id, ch->kind, ch->name, ch->patterns, ch->settings }
-    };
+    const struct db_op op = { .stmt = &put_channel,
+                              .params = { ch->id, ch->kind, ch->patterns, ch->settings } };
 
     return db_query(c, &op, NULL, e);
+}
+
+enum err_code outbox_store_retire_channels(struct db_conn *c, int64_t keep_ms, struct err *e)
+{
+    char keep[24];
+    const struct db_op ops[] = { { .stmt = &retire_channels },
+                                 { .stmt = &settle },
+                                 { .stmt = &forget_channels, .params = { keep } } };
+
+    (void) snprintf(keep, sizeof keep, "%lld", (long long) keep_ms);
+    return db_run(c, ops, ARRAY_LEN(ops), NULL, e);
 }

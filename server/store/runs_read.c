@@ -82,7 +82,14 @@ static const struct db_stmt open_counts = {
     " WHERE state IN ('ready', 'waiting') GROUP BY 2"
     " UNION ALL SELECT 'orphan', w.owner, (SELECT count(*) FROM orphans o WHERE o.owner = w.owner)"
     " FROM unnest(ARRAY['nobody', 'us', 'other']) AS w(owner)"
-    " UNION ALL SELECT 'halt', '', count(*) FROM server_identity WHERE halted_until > clock_timestamp()",
+    " UNION ALL SELECT 'halt', '', count(*) FROM server_identity WHERE halted_until > clock_timestamp()"
+    " UNION ALL SELECT m.what, e.kind, sum(m.n) FROM endpoints e CROSS JOIN LATERAL (VALUES"
+    "  ('pending', (SELECT count(*) FROM deliveries d WHERE d.endpoint_id = e.id"
+    "   AND d.state = 'pending')),"
+    "  ('dead', (SELECT count(*) FROM deliveries d WHERE d.endpoint_id = e.id"
+    "   AND d.state = 'dead')),"
+    "  ('failing', (e.failing_since IS NOT NULL)::int),"
+    "  ('delivered', e.delivered), ('failed', e.failed)) AS m(what, n) GROUP BY 1, 2",
     0
 };
 /* clang-format on */

@@ -1,8 +1,8 @@
 /*
- * webhooks.c - statements of /webhooks.
+ * webhooks.c - statements of /webhooks, and those that /channels shares.
  *
- * A webhook is an endpoint of the kind 'webhook'; what is sent to it, and how it fares, the threads
- * write (outbox_store.c).
+ * A webhook is an endpoint of the kind 'webhook', a channel one of another kind; what is sent to
+ * it, and how it fares, the threads write (outbox_store.c).
  */
 #include "steward/webhooks_store.h"
 
@@ -26,8 +26,10 @@
     "json_strip_nulls(json_build_object('number', a.number, 'at', " SQL_AT("a.at") \
     ", 'success', a.is_success, 'status', a.status, 'latencyMs', a.latency_ms," \
     " 'errorClass', a.error_class, 'response', a.excerpt))"
+#define SQL_WHAT(id) "CASE WHEN starts_with(" id ", 'whk_') THEN 'webhook' ELSE 'channel' END"
 #define SQL_DELIVERY                                                                               \
-    "json_build_object('id', d.id, 'webhook', d.endpoint_id, 'event', d.event_id, 'type'," \
+    "json_build_object('id', d.id, " SQL_WHAT("d.endpoint_id") ", d.endpoint_id, 'event',"         \
+    " d.event_id, 'type'," \
     " d.event_type, 'status', d.state, 'reason', d.reason, 'attempts', d.attempts," \
     " 'nextAttemptAt', CASE WHEN d.state = 'pending' THEN " SQL_AT("d.wake_at") " END," \
     " 'createdAt', " SQL_AT("d.created_at") ", 'finishedAt', " SQL_AT("d.finished_at") \
@@ -109,8 +111,9 @@ static const struct db_stmt ping = {
     "api_webhook_ping",
     "WITH few AS (SELECT 1 WHERE (SELECT count(*) FROM deliveries d WHERE d.endpoint_id = $1 AND"
     "   d.event_type = 'test.ping' AND d.created_at > clock_timestamp() - interval '1 minute') < 10),"
-    " ev AS (INSERT INTO events (id, type, subject, data) SELECT $2, 'test.ping', 'webhooks/' ||"
-    "   $1, jsonb_build_object('webhook', $1::text) FROM few RETURNING id),"
+    " ev AS (INSERT INTO events (id, type, subject, data) SELECT $2, 'test.ping', "
+    SQL_WHAT("$1") " || 's/' || $1, jsonb_build_object(" SQL_WHAT("$1") ", $1::text) FROM few"
+    "   RETURNING id),"
     " made AS (INSERT INTO deliveries (id, endpoint_id, event_id, event_type)"
     "   SELECT " SQL_DELIVERY_ID("ev.id", "$1") ", $1, ev.id, 'test.ping' FROM ev RETURNING 1)"
     " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM made) THEN api_fence('ST001', 'ten pings a"

@@ -116,7 +116,7 @@ def test_a_real_answer_of_every_operation(steward, world):
         "createTrigger": {"config": "contract", "kind": "retrain", "auth": "standardWebhooks"}, "patchTrigger": {"maxPerDay": 9},
         "testTrigger": {"headers": {"webhook-id": "x"}, "body": "{}"}, "deliverToTrigger": {"dataVersion": "1"},
         "rotateTriggerSecret": {"secret": "x" * 30},
-        "replayWebhook": {"since": "2026-11-24T00:00:00Z"},
+        "replayWebhook": {"since": "2026-11-24T00:00:00Z"}, "replayChannel": {"since": "2026-11-24T00:00:00Z"},
         "cancelRun": None, "approveRun": None, "rejectRun": None, "rollbackConfig": {"version": 1}, "patchConfig": {"tags": []},
         "patchCampaign": {"minProvisionedTPS": 1}, "patchRecommender": {"minRecommendationRequestsPerSecond": 2}, "patchSchedule": {"paused": True, "reason": "contract"},
         "createSchedule": {"config": "contract", "kind": "observe", "expression": "rate(1 day)"}, "login": {"ticket": "none"},
@@ -134,6 +134,8 @@ def test_a_real_answer_of_every_operation(steward, world):
                     "deleteSchedule": 409, "revokeToken": 204, "createLoginTicket": 201, "login": 401,
                     "createTrigger": 201, "deleteTrigger": 204, "deliverToTrigger": 202,
                     "createWebhook": 201, "deleteWebhook": 204, "testWebhook": 202, "replayWebhook": 202}
+        # This server was started without channels; test_channels.py has the answers of those there are.
+        expected |= {"getChannel": 404, "listChannelDeliveries": 404, "testChannel": 404, "replayChannel": 404}
         assert answer.status_code == expected.get(op["operationId"], 200), (target, answer.text[:300])
         done.append(op["operationId"])
     assert len(done) == len(table())

@@ -53,15 +53,16 @@ class World:
     def settle(self):
         wait_until(lambda: self.rows("SELECT count(*) FROM runs WHERE finished_at IS NULL")[0][0] == 0
                    and self.rows("SELECT count(*) FROM events WHERE seq IS NULL")[0][0] == 0
+                   and self.rows("SELECT count(*) FROM deliveries WHERE state = 'pending'")[0][0] == 0
                    and self.rows("SELECT count(*) FROM audit WHERE seq IS NULL")[0][0] in (0, self.unnumbered()), 60)
 
     def unnumbered(self):
         return self.rows("SELECT count(*) FROM audit WHERE seq IS NULL")[0][0]
 
     def picture(self):
-        """{table: hash of its rows}; when a token was last used is not an effect of the request's meaning."""
+        """{table: hash of its rows}; when a token was last used, or a channel renewed, is not an effect of the request's meaning."""
         tables = [name for name, in self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-        columns = {"tokens": "to_jsonb(t) - 'last_used_at'"}
+        columns = {"tokens": "to_jsonb(t) - 'last_used_at'", "endpoints": "to_jsonb(t) - 'renewed_at'"}
         out = {}
         for name in tables:
             what = columns.get(name, "to_jsonb(t)")
@@ -72,7 +73,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("dry"), *FAST, "--observe-every", "0") as server:
+    with Server(tmp_path_factory.mktemp("dry"), *FAST, "--observe-every", "0", "--cloudwatch-namespace", "dry") as server:
         yield World(server)
 
 
@@ -98,6 +99,8 @@ def requests_of(world):
         "retryRun": (f"/runs/{world.cancelled}/retry", None, {}),
         "patchSchedule": (f"/schedules/{world.schedule}", {"paused": True}, {}),
         "runSchedule": (f"/schedules/{world.schedule}/run", None, {}),
+        "testChannel": ("/channels/cloudwatch/test", None, {}),
+        "replayChannel": ("/channels/cloudwatch/replay", {"since": "2020-01-01T00:00:00Z", "all": True}, {}),
         "pauseServer": ("/pause", {"reason": "dear"}, {}),
         "resumeServer": ("/resume", None, {}),
         "savePlan": ("/plans", {"config": "dry"}, {}),

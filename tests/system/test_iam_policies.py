@@ -34,10 +34,12 @@ def test_every_operation_of_the_engine_is_allowed_and_no_other():
 
 
 def test_nothing_is_wild():
-    for name in ("steward.json", "steward-delete.json", "personalize-role.json", "personalize-role-trust.json"):
+    for name in ("steward.json", "steward-delete.json", "steward-notify.json", "personalize-role.json", "personalize-role-trust.json"):
         for s in load(name):
             assert all("*" not in a for a in s["Action"]), s
-            if s["Effect"] == "Allow" and s.get("Resource") == "*":
+            if s["Action"] == ["cloudwatch:PutMetricData"]:  # takes no resource: bound to the namespace
+                assert s["Condition"] == {"StringEquals": {"cloudwatch:namespace": "NAMESPACE"}}
+            elif s["Effect"] == "Allow" and s.get("Resource") == "*":
                 assert all(re.match(r"personalize:(Describe|Get|List)", a) for a in s["Action"]), s
             if "iam:PassRole" in s["Action"]:
                 assert s["Resource"].endswith(":role/ROLE") and s["Condition"]["StringEquals"]["iam:PassedToService"] == "personalize.amazonaws.com"
@@ -49,3 +51,12 @@ def test_deletes_are_of_ours_and_apart():
     bound = {a for s in load("steward-delete.json") if "aws:ResourceTag/steward:deployment" in json.dumps(s) for a in s["Action"]}
     free = {a for s in load("steward-delete.json") for a in s["Action"]} - bound
     assert free == {"personalize:DeleteSchema", "personalize:DeleteMetricAttribution", "personalize:CreateDataDeletionJob"}
+
+
+def test_channels_are_allowed_what_they_send():
+    """Every operation of the senders' table, each on one bus, topic and namespace."""
+    source = (ROOT / "server/engine/aws_sender.c").read_text()
+    services = {"AWS_EVENTBRIDGE": "events", "AWS_SNS": "sns", "AWS_CLOUDWATCH": "cloudwatch"}
+    called = {f"{services[service]}:{operation}" for service, operation in re.findall(r'(AWS_[A-Z]+),\s*"([A-Z]\w+)"', source)}
+    assert len(called) == 3
+    assert {a for s in load("steward-notify.json") for a in s["Action"]} == called

@@ -99,7 +99,7 @@ def test_every_code_an_operation_names_is_explained():
 @pytest.fixture(scope="module")
 def movies():
     """A server with the sample config applied: what the curl lines are about."""
-    with Server() as server:
+    with Server(None, "--cloudwatch-namespace", "curl") as server:
         files = sample_data()
         for kind in ("interactions", "users", "items"):
             server.put_data("movies", kind, files[kind])
@@ -140,6 +140,7 @@ def variables(server, operation, known):
     if operation == "deleteSchedule":
         own = {"config": "movies", "kind": "observe", "expression": "rate(1 day)"}
         return known | {"SCHEDULE": server.ok("POST", "/schedules", json=own)["id"]}
+    known["CHANNEL"] = "cloudwatch"
     known.setdefault("SCHEDULE", server.ok("GET", "/schedules")["items"][0]["id"])
     return known
 

@@ -55,9 +55,11 @@ def test_sns(sim):
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["QueueArn"]
     assert sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue)["SubscriptionArn"].startswith(arn)
     message = json.dumps({"default": "plain <&>", "sqs": '{"x": "ü"}'})
-    assert sns.publish(TopicArn=arn, Message=message, MessageStructure="json", Subject="Hello")["MessageId"]
+    assert sns.publish(TopicArn=arn, Message=message, MessageStructure="json", Subject="Hello",
+                       MessageAttributes={"id": {"DataType": "String", "StringValue": "7"}})["MessageId"]
     envelope = json.loads(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"])
     assert envelope["Message"] == '{"x": "ü"}' and envelope["Subject"] == "Hello" and envelope["TopicArn"] == arn
+    assert envelope["MessageAttributes"] == {"id": {"Type": "String", "Value": "7"}}
     kept = sim.admin("messages")["notifications"]
     assert kept[0]["Message"] == message and len(kept) == 1
     with refused("NotFound"):
@@ -129,6 +131,15 @@ def test_signatures_are_verified(sim, service, work):
         work(sim.client(service, secret="wrong"))
     with refused("(UnrecognizedClientException|InvalidClientTokenId)"):
         work(sim.client(service, key="nobody"))
+
+
+def test_a_fault_of_single_entries(sim):
+    events = sim.client("events")
+    sim.admin("faults", {"rules": ["EventBridge.PutEvents/bad*=throttle,times=1"], "replace": True})
+    entries = [{"Source": "s", "DetailType": kind, "Detail": "{}"} for kind in ("good", "bad one", "bad two")]
+    answer = events.put_events(Entries=entries)
+    assert answer["FailedEntryCount"] == 1 and [e.get("ErrorCode") for e in answer["Entries"]] == [None, "ThrottlingException", None]
+    assert [e["DetailType"] for e in sim.admin("messages")["events"]] == ["good", "bad two"]
 
 
 def test_faults_name_the_service(sim):

@@ -144,6 +144,19 @@ static void test_sns_invalid_file(void **state)
               "(train/a/b.json):\n\n   - /x: no\n   - /y: neither\n\nPlease correct these errors "
               "and upload the configuration again.");
     assert_null(make(CHANNEL_SNS, "trigger.rejected", "{\"code\":\"cool-down\"}"));
+    /* Findings and a bare reason become sentences, too; there is always one. */
+    check_sns(
+        make(CHANNEL_SNS, "trigger.rejected",
+             "{\"code\":\"invalid-file\",\"errors\":[{\"pointer\":\"/a\",\"detail\":\"no\"},7]}"),
+        "sqs",
+        "{\"datasetGroup\":\"shop\",\"status\":\"UPDATE FAILED\",\"summary\":\"There were errors "
+        "detected when reading a personalization job configuration file\",\"description\":[\"/a: "
+        "no\",\"invalid\"]}");
+    check_sns(
+        make(CHANNEL_SNS, "trigger.rejected", "{\"code\":\"invalid-file\",\"reason\":\"no JSON\"}"),
+        "email",
+        "There were errors detected when reading a personalization job configuration file:\n\n"
+        "   - no JSON\n\nPlease correct these errors and upload the configuration again.");
 }
 
 #define COUNT(name)                                                   \
@@ -234,10 +247,11 @@ static void test_mail_address(void **state)
 
 static void test_mail(void **state)
 {
-    static const char *const to[] = { "a@example.org", "Jos\xc3\xa9 <b@example.org>" };
+    static const char *const to[] = { "a@example.org", "Jos\xc3\xa9 <b@example.org>",
+                                      "\"Shop, Inc.\" <c@example.org>" };
     const struct mail_head head = { .from = "Shop <shop@example.com>",
                                     .to = to,
-                                    .n_to = 2,
+                                    .n_to = 3,
                                     .id = "dlv_1",
                                     .time_ms = 1795479279123 };
     AUTO_JSON json_t *message =
@@ -246,15 +260,17 @@ static void test_mail(void **state)
 
     (void) state;
     mail_write(&head, message, &out);
-    assert_string_equal(out.data, "From: Shop <shop@example.com>\r\n"
-                                  "To: <a@example.org>,\r\n =?UTF-8?B?Sm9zw6kg?=<b@example.org>\r\n"
-                                  "Subject: =?UTF-8?B?SXQgd2VudCB3ZWxsDQpCY2M6IHhAeQ==?=\r\n"
-                                  "Date: Tue, 24 Nov 2026 00:14:39 +0000\r\n"
-                                  "Message-ID: <dlv_1@example.com>\r\n"
-                                  "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-                                  "Content-Type: text/plain; charset=utf-8\r\n"
-                                  "Content-Transfer-Encoding: base64\r\n\r\n"
-                                  "b25lDQp0d8O2\r\n");
+    assert_string_equal(out.data,
+                        "From: Shop <shop@example.com>\r\n"
+                        "To: <a@example.org>,\r\n =?UTF-8?B?Sm9zw6k=?= <b@example.org>,\r\n"
+                        " =?UTF-8?B?U2hvcCwgSW5jLg==?= <c@example.org>\r\n"
+                        "Subject: =?UTF-8?B?SXQgd2VudCB3ZWxsDQpCY2M6IHhAeQ==?=\r\n"
+                        "Date: Tue, 24 Nov 2026 00:14:39 +0000\r\n"
+                        "Message-ID: <dlv_1@example.com>\r\n"
+                        "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: base64\r\n\r\n"
+                        "b25lDQp0d8O2\r\n");
     for (size_t i = 0; i < out.length; i++)
         assert_true((unsigned char) out.data[i] < 127);
 }
