@@ -282,6 +282,24 @@ test('everything goes again', async () => {
     (e) => e === 'ResourceNotFoundException');
 });
 
+test('lists of more than a hundred, and the errors that are left', async () => {
+  const names = Array.from({ length: 120 }, (_, i) => `many-${i}`);
+  for (const schema of names) await call('CreateSchema', { name: schema, schema: INTERACTIONS });
+  const pages = [];
+  for await (const page of sdk.paginateListSchemas({ client }, {})) pages.push(page.schemas);
+  assert.ok(pages.length >= 2 && pages.every((page) => page.length <= 100));
+  const found = pages.flat().map((row) => row.name);
+  assert.deepEqual(names.filter((schema) => !found.includes(schema)), []);
+  const { nextToken } = await call('ListSchemas', { maxResults: 1 });
+  await fails(call('ListDatasetGroups', { nextToken }), 'InvalidNextTokenException'); // it belongs to another list
+  await simulator.admin('quotas', { schemas: found.length });
+  await fails(call('CreateSchema', { name: 'one-too-many', schema: INTERACTIONS }), 'LimitExceededException');
+  const { datasetGroupArn: resourceArn } = await call('CreateDatasetGroup', { name: name('tagged') });
+  const tags = Array.from({ length: 51 }, (_, i) => ({ tagKey: `k${i}`, tagValue: '' }));
+  await fails(call('TagResource', { resourceArn, tags }), 'TooManyTagsException');
+  await fails(call('UntagResource', { resourceArn, tagKeys: tags.map((tag) => tag.tagKey) }), 'TooManyTagKeysException');
+});
+
 test('a stranger is refused', async () => {
   const stranger = simulator.client(sdk.PersonalizeClient, { credentials: { accessKeyId: 'test', secretAccessKey: 'wrong' } });
   await assert.rejects(stranger.send(new sdk.ListRecipesCommand({})), { name: 'InvalidSignatureException' });
