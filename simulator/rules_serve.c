@@ -170,6 +170,12 @@ static const json_t *group_schema(const struct world *w, const char *group, cons
     return NULL;
 }
 
+/* Streamed events bring these, whatever the schema says. */
+static bool comes_with_events(const char *column)
+{
+    return str_eq(column, "EVENT_TYPE") || str_eq(column, "EVENT_VALUE");
+}
+
 static enum wire_error check_condition(struct call *c, const char *group,
                                        const struct filter_condition *x)
 {
@@ -187,9 +193,7 @@ static enum wire_error check_condition(struct call *c, const char *group,
         return call_fail(c, WIRE_INVALID_INPUT,
                          "Invalid Expression: the dataset group has no %s dataset.", x->dataset);
     field = avro_field(schema, x->field);
-    /* Streamed events bring these, whatever the schema says. */
-    if (!field && str_eq(x->dataset, "Interactions") &&
-        (str_eq(x->field, "EVENT_TYPE") || str_eq(x->field, "EVENT_VALUE")))
+    if (!field && str_eq(x->dataset, "Interactions") && comes_with_events(x->field))
         return WIRE_OK;
     if (!field)
         return call_fail(c, WIRE_INVALID_INPUT,
@@ -357,7 +361,8 @@ static enum wire_error check_sum(struct call *c, const char *group, const char *
         if (strncasecmp(text, sums[i].prefix, n) != 0 || !str_ends(text, ")"))
             continue;
         column = xstrndup(text + n, strlen(text) - n - 1);
-        if (schema && !avro_field(schema, column))
+        if (schema && !avro_field(schema, column) &&
+            !(str_eq(sums[i].type, "INTERACTIONS") && comes_with_events(column)))
             return call_fail(c, WIRE_INVALID_INPUT,
                              "The column of the metric expression %s does not exist.", text);
         return WIRE_OK;

@@ -482,6 +482,9 @@ def test_metric_attribution(p):
     make_dataset(p, group, "Items", ITEMS)
     unknown = {**more, "metricName": "x", "expression": "SUM(Items.NOTHING)"}
     assert "does not exist" in fails("InvalidInputException", p.update_metric_attribution, metricAttributionArn=arn, addMetrics=[unknown])
+    make_dataset(p, group)  # whose schema has no EVENT_VALUE: events bring one
+    p.update_metric_attribution(metricAttributionArn=arn, addMetrics=[{**unknown, "expression": "SUM(Interactions.EVENT_VALUE)"}],
+                                removeMetrics=["sum"])
     assert [r["name"] for r in p.list_metric_attributions(datasetGroupArn=group)["metricAttributions"]] == ["a"]
     p.delete_metric_attribution(metricAttributionArn=arn)
     fails("ResourceNotFoundException", p.describe_metric_attribution, metricAttributionArn=arn)
