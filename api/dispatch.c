@@ -174,6 +174,7 @@ static bool check_body_type(struct call *c)
 {
     const char *type = http_header(c->rq, "Content-Type");
     const char *site = http_header(c->rq, "Sec-Fetch-Site");
+    const char *coding = http_header(c->rq, "Content-Encoding");
     size_t n;
 
     (void) http_body(c->rq, &n);
@@ -190,6 +191,12 @@ static bool check_body_type(struct call *c)
     }
     if (c->route->body == BODY_ANY || (n == 0 && c->route->body == BODY_OPTIONAL))
         return true;
+    if (coding && strcasecmp(coding, "identity") != 0) {
+        answer_problemf(c, 415, "unsupported-media-type",
+                        "Bodies are read as they come: send it without Content-Encoding \"%.80s\".",
+                        coding);
+        return false;
+    }
     if (is_json_type(type) && is_charset_ours(type))
         return true;
     if (is_json_type(type)) {

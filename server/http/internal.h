@@ -80,6 +80,7 @@ struct http_request {
     bool is_begun, is_bound, is_owed, is_in_handler, is_answered, is_detached, is_gone,
         is_query_parsed;
     bool is_counted; /* in server->n_open */
+    bool is_refused; /* an answer went out past libmicrohttpd */
 };
 
 #define HTTP_LINGER_MAX   64

@@ -138,6 +138,18 @@ static void refuse(struct http_request *rq, int status, const char *code, const 
     http_problem(rq, &p);
 }
 
+/* A head that fills the connection's pool leaves libmicrohttpd no room for that of an answer. */
+static void refuse_head(struct http_request *rq)
+{
+    struct problem p = { .status = 431,
+                         .code = "headers-too-large",
+                         .detail = "The request headers are more than this server reads." };
+
+    rq->conn->wants_linger = true;
+    conn_send_raw(rq->conn, &p);
+    rq->is_refused = true;
+}
+
 void request_expire(struct http_request *rq, const char *detail)
 {
     struct problem p = { .status = 503,
@@ -155,6 +167,17 @@ void request_expire(struct http_request *rq, const char *detail)
 
 /* ---- receiving ---- */
 
+/*
+ * Hides the parameters from libmicrohttpd, which reads them after this call. We take them from the
+ * raw URI; it puts each into the connection's pool, and when that is full (250 parameters will do)
+ * it answers 431, gives its read buffer away, and goes on reading in it: the process dies.
+ */
+static void hide_parameters(const char *uri, size_t path)
+{
+    if (uri[path])
+        *(char *) ((uintptr_t) uri + path + 1) = '\0'; /* its buffer; it writes there itself */
+}
+
 void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     struct http_server *s = cls;
@@ -171,6 +194,7 @@ void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     rq->raw_uri = arena_strndup(&rq->arena, uri, (size_t) (rq->wire_uri_end - uri));
     rq->raw_query = rq->raw_uri + path + (uri[path] == '?');
     rq->raw_path = uri[path] ? arena_strndup(&rq->arena, uri, path) : rq->raw_uri;
+    hide_parameters(uri, path);
     memcpy(rq->peer, c->peer, sizeof rq->peer);
     c->rq = rq;
     /* A connection that was FRESH brings its deadline along: it began with the first byte. */
@@ -241,8 +265,7 @@ static bool refuse_doubtful(struct http_request *rq, const struct collect *seen)
     if (strlen(rq->raw_uri) > o->uri_limit_bytes)
         refuse(rq, 414, "uri-too-long", "The request target is longer than this server reads.");
     else if (rq->n_headers > HEADERS_MAX || seen->bytes > o->connection_memory_bytes / 8 * 5)
-        refuse(rq, 431, "headers-too-large",
-               "The request headers are more than this server reads.");
+        refuse_head(rq);
     else if (o->is_lint_strict && (trouble = lint(rq, seen->mhd)))
         refuse(rq, 400, "malformed-request", trouble);
     else if (!o->is_lint_strict && strstr(rq->raw_path, "%00"))
@@ -253,7 +276,7 @@ static bool refuse_doubtful(struct http_request *rq, const struct collect *seen)
                "allowed hosts.");
     else if (!http_lint_knows_method(rq->method)) /* 405 is the router's to say; nothing follows */
         http_set_header(rq, "Connection", "close");
-    return rq->is_answered;
+    return rq->is_answered || rq->is_refused;
 }
 
 /* Headers are complete: look at them before any of the body is read. */
@@ -348,6 +371,8 @@ enum MHD_Result request_on_access(void *cls, struct MHD_Connection *mhd, const c
         rq->is_in_handler = true;
         request_begin(rq, mhd);
         rq->is_in_handler = false;
+        if (rq->is_refused)
+            return MHD_NO; /* it closes the connection */
         return rq->response ? queue(rq, mhd) : MHD_YES;
     }
     if (*upload_size == 0)

@@ -167,7 +167,7 @@ bool http_text_host_is_allowed(const char *host, const char *const *hosts)
         n = strcspn(name, ":");
         host = name + n;
     }
-    if (*host == ':' && host[1 + strspn(host + 1, "0123456789")])
+    if (*host == ':' && (host[1 + strspn(host + 1, "0123456789")] || strlen(host) > 6))
         return false;
     for (; *hosts; hosts++) {
         const char *h = *hosts;
