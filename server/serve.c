@@ -329,6 +329,8 @@ static enum err_code open_outbound(struct server *s, struct err *e)
     const struct outbound_options options = { .allow = s->options.webhook_allow.items,
                                               .n_allow = s->options.webhook_allow.count,
                                               .allows_http = s->options.allows_http_webhooks,
+                                              .connect_to = s->options.webhook_connect_to.items,
+                                              .n_connect_to = s->options.webhook_connect_to.count,
                                               .ca_bundle = s->options.webhook_ca_bundle };
     AUTO_FREE char *path = s->options.secret_key_file
                                ? xstrdup(s->options.secret_key_file)

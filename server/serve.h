@@ -42,7 +42,7 @@ struct serve_options {
     char *log_level, *log_format;
     int64_t observe_every_ms, retain_events_ms, retain_runs_ms;
     int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
-    struct conf_list webhook_allow;
+    struct conf_list webhook_allow, webhook_connect_to;
     bool allows_http_webhooks;
     char *webhook_ca_bundle, *secret_key_file, *tls_cert, *tls_key;
     int64_t delivery_timeout_ms, delivery_time_scale;

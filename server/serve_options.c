@@ -190,6 +190,9 @@ static const struct conf_option table[] = {
       .help = "private addresses that webhooks may reach, such as 10.1.0.0/16; may be repeated" },
     TEXT("webhook-ca-bundle", webhook_ca_bundle, NULL, "FILE",
          "certificates that webhook endpoints are checked against (default: the system's)"),
+    NAMES("webhook-connect-to", webhook_connect_to, "HOST:PORT:ADDR:PORT",
+          "call ADDR:PORT where a webhook's URL, or an address of SNS, says HOST:PORT (for tests); "
+          "may be repeated"),
     FLAG("webhook-http", allows_http_webhooks, "accept webhook URLs that begin with http://"),
     NUMBER("workers", workers, "4", 0, 64,
            "worker threads (0: this server answers and schedules, others work)"),

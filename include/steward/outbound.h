@@ -19,8 +19,11 @@ struct outbound_rules;
 struct outbound_options {
     char *const *allow; /* CIDRs that may be reached although the table says no */
     size_t n_allow;
-    bool allows_http;          /* without it http is for addresses in allow only */
-    const char *ca_bundle;     /* NULL: the system's */
+    bool allows_http;        /* without it http is for addresses in allow only */
+    const char *ca_bundle;   /* NULL: the system's */
+    char *const *connect_to; /* "HOST:PORT:ADDRESS:PORT": where calls to HOST really go; the guard
+                                judges the address */
+    size_t n_connect_to;
     const char *const *denied; /* host names that are never called; NULL-terminated or NULL */
 };
 /* Immutable afterwards; shared by threads. ERR_INVALID names the range that is none. */

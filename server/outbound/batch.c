@@ -134,6 +134,8 @@ static void set_rules(struct entry *x)
     (void) curl_easy_setopt(x->curl, CURLOPT_USERAGENT, "steward-webhooks/1");
     (void) curl_easy_setopt(x->curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     (void) curl_easy_setopt(x->curl, CURLOPT_OPENSOCKETDATA, x);
+    if (x->batch->rules->connect_to)
+        (void) curl_easy_setopt(x->curl, CURLOPT_CONNECT_TO, x->batch->rules->connect_to);
     if (x->batch->rules->ca_bundle) {
         (void) curl_easy_setopt(x->curl, CURLOPT_CAINFO, x->batch->rules->ca_bundle);
         (void) curl_easy_setopt(x->curl, CURLOPT_CAPATH, NULL);

@@ -49,6 +49,7 @@ struct outbound_rules {
     size_t n_allow;
     bool allows_http;
     char *ca_bundle;
+    struct curl_slist *connect_to;
     char **denied;
     size_t n_denied;
 };

@@ -187,6 +187,13 @@ enum err_code outbound_rules_new(const struct outbound_options *options,
         }
         r->n_allow++;
     }
+    for (size_t i = 0; i < options->n_connect_to; i++) {
+        struct curl_slist *longer = curl_slist_append(r->connect_to, options->connect_to[i]);
+
+        if (!longer)
+            mem_exhausted();
+        r->connect_to = longer;
+    }
     for (size_t i = 0; options->denied && options->denied[i]; i++) {
         r->denied = xrealloc(r->denied, (i + 1) * sizeof *r->denied);
         r->denied[i] = xstrdup(options->denied[i]);
@@ -203,6 +210,7 @@ void outbound_rules_free(struct outbound_rules *r)
     for (size_t i = 0; i < r->n_denied; i++)
         free(r->denied[i]);
     free(r->denied);
+    curl_slist_free_all(r->connect_to);
     free(r->ca_bundle);
     free(r->allow);
     free(r);
