@@ -458,6 +458,8 @@ const struct cli_command cli_commands[] = {
     { "pause", "[--reason TEXT] [--until TIME]", "stop spending, server-wide", cli_pause },
     { "resume", "", "spending goes on", cli_resume },
     { "events", "[--follow]", "what happened", run_events },
+    { "triggers", "list|create|deliveries|test …", "signed messages from outside that start runs",
+      cli_triggers },
     { "tokens", "list|create|rotate|revoke", "who may ask the server for what", cli_tokens },
 };
 const size_t n_cli_commands = ARRAY_LEN(cli_commands);

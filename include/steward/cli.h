@@ -22,6 +22,7 @@ int cli_import(char *const argv[]);
 int cli_versions(char *const argv[]);
 int cli_rollback(char *const argv[]);
 int cli_delete(char *const argv[]);
+int cli_triggers(char *const argv[]);
 int cli_tokens(char *const argv[]);
 
 #endif

@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 import requests
 
-from server_kit import BUCKET, ROOT, Server, config, wait_until
+from server_kit import BUCKET, BUILD, ROOT, Server, config, wait_until
 from test_access import sql
 from test_contract import check
 
@@ -273,6 +273,25 @@ def test_bodies_that_are_no_good(server):
     assert server.post("/triggers", json=deleting, token=server.new_token("operate")).json()["errors"][0]["code"] == "forbidden"
     large = requests.post(server.url + make(server)["hook"], data=b"x" * ((1 << 20) + 1), timeout=60)
     assert large.status_code == 413
+
+
+def test_the_command_line(server):
+    def run(*arguments):
+        return subprocess.run([str(BUILD / "steward"), "triggers", *arguments, "--data-dir", str(server.data_dir)], capture_output=True,
+                              text=True, timeout=60, env=server.env)
+
+    made = run("create", SHOP, "import", "--auth", "bearer", "--name", "by-hand", "--cooldown-seconds", "60")
+    assert made.returncode == 0 and made.stdout.startswith("stw_hook_"), made.stderr
+    assert "by-hand" in run("list", "--config", SHOP).stdout
+    assert run("test", "by-hand").stdout.startswith("A delivery would start a run of ")
+    assert run("update", "by-hand", "--disable", "--max-per-day", "3").returncode == 0
+    shown = json.loads(run("get", "by-hand", "--json").stdout)
+    assert shown["enabled"] is False and shown["maxPerDay"] == 3 and shown["cooldownSeconds"] == 60
+    headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    assert requests.post(server.url + shown["hook"], headers=headers, timeout=60).status_code == 429
+    assert "switched off" in run("deliveries", "by-hand", "--status", "rejected").stdout
+    assert run("rotate", "by-hand").stdout.startswith("stw_hook_") and run("delete", "by-hand").returncode == 0
+    assert run("get", "by-hand").returncode == 1 and run("nonsense").returncode == 2
 
 
 # ---- one run, whatever happens ----
