@@ -8,17 +8,15 @@
 #include "steward/config_rows.h"
 #include "steward/id.h"
 
-/* True: it has an id already. */
-static bool schedule_id(struct call *c, size_t op, const char *path, char out[ID_BYTES])
+static void schedule_id(struct call *c, size_t op, const char *path, char out[ID_BYTES])
 {
     for (size_t i = 0; i < rows_count(c->reply, op); i++) {
         if (str_eq(rows_text(c->reply, op, i, 0), path)) {
             (void) str_copy(out, ID_BYTES, rows_text(c->reply, op, i, 1));
-            return true;
+            return;
         }
     }
     id_new("sch", out);
-    return false;
 }
 
 void config_schedule_rows(struct call *c, struct config_change *w, size_t op, int64_t now_s)
@@ -28,20 +26,18 @@ void config_schedule_rows(struct call *c, struct config_change *w, size_t op, in
     const char **paths = arena_alloc(c->arena, (w->file.n_schedules + 1) * sizeof *paths);
     size_t n = 0;
 
-    w->n_kept_schedules = 0;
     for (size_t i = 0; i < w->file.n_schedules; i++) {
         const struct file_schedule *s = &w->file.schedules[i];
         char id[ID_BYTES];
 
         if (!config_rows_is_schedule(s))
             continue;
-        w->n_kept_schedules += schedule_id(c, op, s->path, id);
+        schedule_id(c, op, s->path, id);
         json_array_append_new(rows, config_rows_schedule(s, id, now_s));
         paths[n++] = s->path;
     }
     text = json_compact(rows);
     literal = db_text_array(paths, n);
-    w->n_schedules = n;
     w->schedules = arena_strdup(c->arena, text);
     w->schedule_paths = arena_strdup(c->arena, literal);
 }

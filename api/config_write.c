@@ -222,14 +222,11 @@ static size_t fill_run_ops(struct call *c, struct config_change *w, struct db_op
 static void fill_event(struct call *c, const struct config_change *w, struct db_op *op)
 {
     AUTO_JSON json_t *data = json_pack("{s:I}", "version", (json_int_t) w->version);
-    size_t owned = rows_count(c->reply, READ_OWNED);
+    AUTO_JSON json_t *known = json_object();
 
-    if (w->n_schedules > w->n_kept_schedules)
-        json_object_set_new(data, "schedulesCreated",
-                            json_integer((json_int_t) (w->n_schedules - w->n_kept_schedules)));
-    if (owned > w->n_kept_schedules)
-        json_object_set_new(data, "schedulesDeleted",
-                            json_integer((json_int_t) (owned - w->n_kept_schedules)));
+    for (size_t i = 0; i < rows_count(c->reply, READ_OWNED); i++)
+        json_object_set_new(known, rows_text(c->reply, READ_OWNED, i, 0), json_true());
+    config_rows_tell_schedules(&w->file, known, data);
     if (w->message)
         json_object_set_new(data, "message", json_string(w->message));
     if (w->revision)

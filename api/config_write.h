@@ -16,13 +16,12 @@ struct config_change {
     const char *event;                    /* NULL: config.created or config.updated */
     const char *resources, *resource_keys;
     const char *schedules, *schedule_paths;
-    size_t n_schedules, n_kept_schedules; /* of the file; of those, what was there before */
-    const char *old_version;              /* NULL: the config is new */
-    int64_t version;                      /* afterwards */
-    char sha256[HEX_SHA256];              /* of the canonical document */
-    const char *base_version;             /* the document was made of this one; NULL: of none */
-    phase_fn restart;                     /* makes it again of the newest */
-    bool is_same;                         /* the document is the current one: no new version */
+    const char *old_version;  /* NULL: the config is new */
+    int64_t version;          /* afterwards */
+    char sha256[HEX_SHA256];  /* of the canonical document */
+    const char *base_version; /* the document was made of this one; NULL: of none */
+    phase_fn restart;         /* makes it again of the newest */
+    bool is_same;             /* the document is the current one: no new version */
     bool has_run;
     bool is_run_forced; /* a run even when the config is synced */
     bool is_bound;      /* refused when the config is not at bound_version; NULL: must not exist */

@@ -19,5 +19,8 @@ json_t *config_rows_schedule(const struct file_schedule *s, const char *id, int6
 json_t *config_rows_schedule_spec(const struct file_schedule *s, const char *id, int64_t now_s);
 /* Whether it is one: "delete" is none. */
 bool config_rows_is_schedule(const struct file_schedule *s);
+/* For the event of a new version: schedulesCreated and schedulesDeleted, when there are any. known:
+ * {path: …} of those the config has. */
+void config_rows_tell_schedules(const struct parameter_file *f, const json_t *known, json_t *data);
 
 #endif

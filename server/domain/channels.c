@@ -79,9 +79,12 @@ static const char *sent_operation(const json_t *event)
 
 static const char *group_of(const json_t *event)
 {
-    const char *named = json_text(data_of(event), "datasetGroup");
+    const char *named = json_text(event, "config");
+    const char *subject = json_text_or(event, "subject", "");
 
-    return named ? named : json_text_or(event, "config", "UNKNOWN");
+    if (!named && str_starts(subject, "configs/")) /* of a file that no config was made of */
+        named = subject + strlen("configs/");
+    return named ? named : "UNKNOWN";
 }
 
 /* ---- EventBridge ---- */

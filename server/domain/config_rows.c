@@ -107,3 +107,22 @@ json_t *config_rows_schedule_spec(const struct file_schedule *s, const char *id,
                         time_or_null(next ? next + firing_jitter_s(id, s->jitter_s) : 0));
     return row;
 }
+
+void config_rows_tell_schedules(const struct parameter_file *f, const json_t *known, json_t *data)
+{
+    size_t kept = 0, made = 0, gone;
+
+    for (size_t i = 0; i < f->n_schedules; i++) {
+        if (!config_rows_is_schedule(&f->schedules[i]))
+            continue;
+        if (json_object_get(known, f->schedules[i].path))
+            kept++;
+        else
+            made++;
+    }
+    gone = json_object_size(known) - kept;
+    if (made)
+        json_object_set_new(data, "schedulesCreated", json_integer((json_int_t) made));
+    if (gone)
+        json_object_set_new(data, "schedulesDeleted", json_integer((json_int_t) gone));
+}

@@ -206,6 +206,7 @@ static void event_op(const struct applying *a, const char *version, struct db_op
         json_pack("{s:I, s:s, s:s}", "version", (json_int_t) strtoll(version, NULL, 10), "message",
                   "Uploaded to S3", "origin", a->place);
 
+    config_rows_tell_schedules(&a->file, a->config.schedules, data);
     event_store_insert(
         a->arena,
         &(struct event_new){ .type = a->config.version ? "config.updated" : "config.created",

@@ -19,11 +19,6 @@
 /* clang-format off */
 static const struct db_stmt expand_lock = { "outbox_expand_lock",
                                             "SELECT pg_advisory_xact_lock(7410030)", 0 };
-/* What a channel may have something to say about; which it is, its message says (channels.h). */
-#define CHANNEL_HEARS(e)                                                                     \
-    "(" e ".kind = 'webhook' OR CASE WHEN s.type LIKE 'step.%' THEN s.data ? 'sent'"         \
-    " WHEN s.type LIKE 'run.%' THEN s.data ->> 'kind' NOT IN ('observe', 'adopt')"           \
-    " ELSE true END)"
 /* The id follows from event and endpoint: whoever expands again makes the same row. What is told
    about an endpoint is not sent to itself, and a ping goes only where it was asked for. */
 static const struct db_stmt expand = {
@@ -36,7 +31,7 @@ static const struct db_stmt expand = {
     "   AND (e.patterns = '{}' OR s.type LIKE ANY (e.patterns))"
     "   AND (e.configs = '{}' OR s.config = ANY (e.configs))"
     "   AND s.type <> 'test.ping' AND s.subject <> 'webhooks/' || e.id"
-    "   AND " CHANNEL_HEARS("e") " ORDER BY s.seq, e.id"
+    "   AND " SQL_HEARS("e", "s") " ORDER BY s.seq, e.id"
     "   ON CONFLICT DO NOTHING)"
     " UPDATE outbox_cursor SET last_seq = (SELECT max(seq) FROM span)"
     " WHERE EXISTS (SELECT 1 FROM span) RETURNING (SELECT count(*) FROM span) AS events",

@@ -154,6 +154,13 @@
     " 'messageId', d.message_id, 'dataVersion', d.data_version, 'receivedAt', "                     \
     SQL_AT("d.received_at") "))"
 
+/* Whether a channel e may have something to say about event s; webhooks always have. Which it is,
+   its message says (channels.h). */
+#define SQL_HEARS(e, s)                                                                            \
+    "(" e ".kind = 'webhook' OR CASE WHEN " s ".type LIKE 'step.%' THEN " s ".data ? 'sent'"        \
+    " WHEN " s ".type LIKE 'run.%' THEN " s ".data ->> 'kind' NOT IN ('observe', 'adopt')"          \
+    " ELSE true END)"
+
 /* A token t, without its secret. */
 #define SQL_TOKEN                                                                                  \
     "json_strip_nulls(json_build_object('id', t.id, 'name', t.name, 'scopes', t.scopes," \

@@ -137,7 +137,7 @@ static const struct db_stmt replay = {
     "       AND (d.state = 'dead' OR $2::text IS NOT NULL OR $3::text IS NOT NULL"
     "         OR $6::boolean))"
     "     OR (($6::boolean OR $2::text IS NOT NULL) AND ev.type <> 'test.ping'"
-    "       AND ev.subject <> 'webhooks/' || e.id"
+    "       AND ev.subject <> 'webhooks/' || e.id AND " SQL_HEARS("e", "ev")
     "       AND (e.patterns = '{}' OR ev.type LIKE ANY (e.patterns))"
     "       AND (e.configs = '{}' OR ev.config = ANY (e.configs))))"
     "   ORDER BY ev.seq LIMIT 10000),"

@@ -9,10 +9,12 @@ import time
 import pytest
 import requests
 
+from event_schemas import check_events
 from server_kit import BUILD, Server, config, wait_until
 from smtp_kit import MailServer, certificate
 from test_access import sql
 from test_contract import check
+from upload_kit import put_file
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:news"
@@ -34,7 +36,8 @@ class World:
         self.server = Server(None, *FAST, "--event-bus", "mine", "--sns-topic-arn", TOPIC, "--cloudwatch-namespace", SPACE,
                              "--smtp-url", self.mail.url, "--smtp-credentials-file", str(self.login), "--smtp-ca-bundle", self.authority,
                              "--mail-from", "The Shop <steward@example.org>", "--mail-to", "José <jose@example.org>",
-                             "--mail-to", "ops@example.org", "--simulator-time-scale", "6000")
+                             "--mail-to", "ops@example.org", "--simulator-time-scale", "6000",
+                             "--watch-s3", "--watch-interval", "200ms", "--upload-run", "none")
         self.server.start()
         self.server.aws("events").create_event_bus(Name="mine")
         self.queue = subscribe(self.server)
@@ -88,6 +91,7 @@ def receive(server, queue):
 def world(tmp_path_factory):
     w = World(tmp_path_factory.mktemp("channels"))
     yield w
+    check_events(w.server)
     w.close()
 
 
@@ -239,10 +243,10 @@ def test_an_invalid_file_is_told_and_nothing_of_it_gets_into_headers(world):
     """The words of a file are a stranger's: line breaks and addresses in them stay text."""
     s = world.server
     evil = "bad\r\nBcc: thief@example.org\r\n\r\nboo"
-    data = {"code": "invalid-file", "reason": "2 errors", "key": f"train/{evil}.json", "datasetGroup": evil,
+    data = {"code": "invalid-file", "reason": "2 errors", "key": f"train/{evil}.json",
             "errors": [f"/solutions/0: {evil}", "/filters: zwölf\n."]}
-    sql(s, "INSERT INTO events (id, type, subject, data) VALUES ('evt_01M8RNGZJGFVDS774GW3NQ0W0S', 'trigger.rejected', 'triggers/x', %s)",
-        json.dumps(data))
+    sql(s, "INSERT INTO events (id, type, subject, data) VALUES ('evt_01M8RNGZJGFVDS774GW3NQ0W0S', 'trigger.rejected', %s, %s)",
+        "configs/" + evil, json.dumps(data))
     (note, _), = world.notes(evil)
     assert note == {"datasetGroup": evil, "status": "UPDATE FAILED", "description": data["errors"],
                     "summary": "There were errors detected when reading a personalization job configuration file"}
@@ -254,6 +258,29 @@ def test_an_invalid_file_is_told_and_nothing_of_it_gets_into_headers(world):
     assert {t for m in world.mail.mails for t in m["to"]} == {"jose@example.org", "ops@example.org"}
     cloudwatch = [m["MetricName"] for m in world.messages("metrics")]
     wait_until(lambda: "ConfigurationsProcessedFailures" in [m["MetricName"] for m in world.messages("metrics")] or cloudwatch.clear())
+
+
+def test_uploads_are_told_as_the_solution_told_them(world):
+    """A parameter file that is put into the bucket: a good one counts and runs, a bad one's errors are told one by one."""
+    s = world.server
+
+    def counted(name):
+        return sum(m["MetricName"] == name for m in world.messages("metrics"))
+
+    before = counted("JobsCreated"), counted("ConfigurationsProcessedFailures")
+    good = config("upped", 0)
+    good["datasetGroup"]["workflowConfig"] = {"schedules": {"import": "cron(0 3 * * ? *)"}}
+    put_file(s, "train/upped/config.json", good)
+    (note, _), = world.notes("upped")
+    assert note["status"] in ("UPDATE COMPLETE", "UPDATE FAILED")
+    wait_until(lambda: counted("JobsCreated") == before[0] + 1)
+    put_file(s, "train/upset/config.json", config("upset", 0, filters={"a": 1}, unknown=[]))
+    (note, _), = world.notes("upset")
+    told = next(e for e in s.ok("GET", "/events?type=trigger.rejected")["items"] if e["data"]["key"] == "train/upset/config.json")
+    assert note["status"] == "UPDATE FAILED" and note["description"] == told["data"]["errors"] and len(note["description"]) >= 2
+    mail = world.mails("train/upset/config.json")[0].get_content()
+    assert all(f"   - {line}" in mail for line in note["description"])
+    wait_until(lambda: counted("ConfigurationsProcessedFailures") == before[1] + 1)
 
 
 def test_looking_for_drift_and_adopting_say_nothing(world):
@@ -269,6 +296,16 @@ def test_looking_for_drift_and_adopting_say_nothing(world):
     assert kinds <= {"run.succeeded", "run.failed", "trigger.rejected", "test.ping"}
     observed = [e["id"] for e in s.ok("GET", "/events?config=quiet&type=run.succeeded")["items"] if e["data"]["kind"] == "observe"]
     assert observed and not set(observed) & {d["event"] for d in s.ok("GET", "/channels/sns/deliveries?limit=200")["items"]}
+    # nor when everything is sent again
+    wait_until(lambda: channel(s, "sns")["pending"] == 0)
+    before = channel(s, "sns")["delivered"]
+    wanted = [e for kind in ("run.succeeded", "run.failed", "trigger.rejected") for e in s.ok("GET", f"/events?type={kind}&limit=200")["items"]
+              if e["data"].get("kind") != "observe"]
+    pings = sum(d["type"] == "test.ping" for d in s.ok("GET", "/channels/sns/deliveries?limit=200")["items"])
+    again = s.ok("POST", "/channels/sns/replay", json={"since": "2020-01-01T00:00:00Z", "all": True})
+    assert again == {"replayed": len(wanted) + pings}
+    wait_until(lambda: channel(s, "sns")["pending"] == 0)
+    assert channel(s, "sns")["delivered"] == before + len(wanted) + pings
 
 
 # ---- what fails ----

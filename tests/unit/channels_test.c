@@ -129,16 +129,16 @@ static void test_sns_failure(void **state)
 
 static void test_sns_invalid_file(void **state)
 {
-    const char *data = "{\"code\":\"invalid-file\",\"key\":\"train/a/b.json\",\"datasetGroup\":"
-                       "\"other\",\"errors\":[\"/x: no\",\"/y: neither\"]}";
+    const char *data = "{\"code\":\"invalid-file\",\"key\":\"train/a/b.json\","
+                       "\"errors\":[\"/x: no\",\"/y: neither\"]}";
 
     (void) state;
     check_sns(make(CHANNEL_SNS, "trigger.rejected", data), "sqs",
-              "{\"datasetGroup\":\"other\",\"status\":\"UPDATE FAILED\",\"summary\":\"There were "
+              "{\"datasetGroup\":\"shop\",\"status\":\"UPDATE FAILED\",\"summary\":\"There were "
               "errors detected when reading a personalization job configuration file\","
               "\"description\":[\"/x: no\",\"/y: neither\"]}");
     check_sns(make(CHANNEL_SNS, "trigger.rejected", data), "default",
-              "The personalization workflow for other completed with errors");
+              "The personalization workflow for shop completed with errors");
     check_sns(make(CHANNEL_SNS, "trigger.rejected", data), "email",
               "There were errors detected when reading a personalization job configuration file "
               "(train/a/b.json):\n\n   - /x: no\n   - /y: neither\n\nPlease correct these errors "
@@ -157,6 +157,28 @@ static void test_sns_invalid_file(void **state)
         "email",
         "There were errors detected when reading a personalization job configuration file:\n\n"
         "   - no JSON\n\nPlease correct these errors and upload the configuration again.");
+}
+
+/* A file that no config was made of names its group by the event's subject; a broken one by
+ * nothing.
+ */
+static void test_invalid_file_of_no_config(void **state)
+{
+    static const struct {
+        const char *subject, *group;
+    } cases[] = { { "configs/other", "other" }, { "uploads", "UNKNOWN" } };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_JSON json_t *event =
+            json_pack("{s:s, s:s, s:{s:s, s:s}}", "type", "trigger.rejected", "subject",
+                      cases[i].subject, "data", "code", "invalid-file", "reason", "no");
+        AUTO_JSON json_t *message = channel_message(CHANNEL_SNS, event, &place);
+        AUTO_JSON json_t *forms = json_loads(json_text_or(message, "Message", "{}"), 0, NULL);
+        AUTO_JSON json_t *document = json_loads(json_text_or(forms, "sqs", "{}"), 0, NULL);
+
+        assert_string_equal(json_text_or(document, "datasetGroup", ""), cases[i].group);
+    }
 }
 
 #define COUNT(name)                                                   \
@@ -303,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_sns_success),
         cmocka_unit_test(test_sns_failure),
         cmocka_unit_test(test_sns_invalid_file),
+        cmocka_unit_test(test_invalid_file_of_no_config),
         cmocka_unit_test(test_cloudwatch),
         cmocka_unit_test(test_cloudwatch_offline_metrics),
         cmocka_unit_test(test_ping_is_a_message_everywhere),
