@@ -15,6 +15,8 @@ struct resource *version_latest(const struct world *w, const char *solution_arn,
 enum wire_error delete_refuse(struct call *c, const struct resource *r, const struct resource *by);
 enum wire_error attribution_metric_check(struct call *c, const char *group, const json_t *metric);
 enum wire_error location_check(struct call *c, const char *location, const char *complaint);
+/* While users are deleted, nothing of the group is imported, trained on or answered in batches. */
+enum wire_error no_deletion_runs(struct call *c, const char *group);
 /* --strict-iam: the role is declared and trusts the service; it opens the bucket. */
 enum wire_error role_check(struct call *c, const char *arn);
 bool role_opens(const struct sim *s, const char *arn, const char *bucket);

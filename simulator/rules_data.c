@@ -290,6 +290,7 @@ HOOK_CHECK(import_check)
         !has_active_import(&c->sim->world, resource_text(r, "datasetArn")))
         return call_fail(c, WIRE_INVALID_INPUT,
                          "The first import of a dataset must have the import mode FULL.");
+    PASS(no_deletion_runs(c, resource_group(r)));
     resource_set(r, "importMode", json_string(mode));
     return WIRE_OK;
 }
@@ -325,6 +326,16 @@ HOOK_CHECK(deletion_check)
                 return delete_refuse(c, world_find(w, resource_group(r)), all->items[i]);
     }
     return WIRE_OK;
+}
+
+enum wire_error no_deletion_runs(struct call *c, const char *group)
+{
+    const struct resource *by =
+        find_running(&c->sim->world, SIM_DELETION_JOB, "datasetGroupArn", group);
+
+    return by ? call_fail(c, WIRE_IN_USE, "The data deletion job %s is in %s state.", by->arn,
+                          life_text(by->kind, by->life))
+              : WIRE_OK;
 }
 
 /* The number is told when the job is over, however early its work was. */

@@ -275,6 +275,7 @@ static enum wire_error check_data_ready(struct call *c, const struct resource *s
     const struct resource *items = NULL;
     bool has_interactions = false;
 
+    PASS(no_deletion_runs(c, group));
     for (size_t i = 0; i < imports->count; i++)
         if (str_eq(resource_group(imports->items[i]), group) && resource_is_busy(imports->items[i]))
             return call_fail(c, WIRE_IN_USE, "The dataset import job %s is in %s state.",

@@ -428,6 +428,7 @@ static enum wire_error check_batch(struct call *c, struct resource *r)
     PASS(role_check(c, resource_text(r, "roleArn")));
     if (n < 1)
         return call_fail(c, WIRE_INVALID_INPUT, "numResults must be at least 1.");
+    PASS(no_deletion_runs(c, resource_group(r)));
     resource_set(r, "solutionVersionArn", json_string(version->arn));
     resource_set(r, "numResults", json_integer(n));
     PASS(recipe_of_resource(c, version, &recipe));

@@ -650,6 +650,11 @@ def test_a_deletion_tells_its_number_at_the_end(frozen):
     wait_until(lambda: "numDeleted" in json.dumps(frozen.admin("snapshot")))
     job = p.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
     assert job["status"] == "IN_PROGRESS" and "numDeleted" not in job
+    # Nothing else of the group may use its data meanwhile; only the start of the deletion was looked at.
+    assert "data deletion job" in fails("ResourceInUseException", import_data, p, p.list_datasets()["datasets"][0]["datasetArn"])
+    solution = make_solution(p, group)
+    frozen.advance("1m")
+    assert "data deletion job" in fails("ResourceInUseException", p.create_solution_version, solutionArn=solution)
     frozen.advance("3h")
     job = p.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
     assert (job["status"], job["numDeleted"]) == ("COMPLETED", 2)
