@@ -26,6 +26,9 @@
 #include "steward/log.h"
 
 #define LISTEN_BACKLOG 1024
+/* What waits for a slow reader in the kernel: left to itself it becomes megabytes for each. */
+#define SEND_BUFFER_BYTES (128 * 1024)
+#define DRAIN_NS          2000000U /* then the loop's other handles have their turn */
 
 static void on_timer(uv_timer_t *timer);
 static void on_again(uv_idle_t *idle);
@@ -58,13 +61,14 @@ void server_make_id(struct http_server *s, char *out)
 static void run(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
+    uint64_t end_ns = uv_hrtime() + DRAIN_NS;
     bool is_due = true;
 
     if (s->is_running || !s->daemon)
         return;
     s->is_running = true;
     running = s;
-    for (int i = 0; i < HTTP_DRAIN_RUNS && is_due; i++) {
+    for (int i = 0; i < HTTP_DRAIN_RUNS && is_due && (i == 0 || uv_hrtime() < end_ns); i++) {
         s->need_run = false;
         (void) MHD_run(s->daemon);
         is_due = s->need_run || (MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms == 0);
@@ -152,11 +156,12 @@ static enum err_code bind_address(const struct http_options *o, int fd, bool is_
 {
     struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(o->port) };
     struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(o->port) };
-    int on = 1;
+    int on = 1, send_buffer = SEND_BUFFER_BYTES;
 
     (void) inet_pton(AF_INET, o->address, &v4.sin_addr);
     (void) inet_pton(AF_INET6, o->address, &v6.sin6_addr);
     (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer); /* inherited */
     if (is_v6)
         (void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if ((is_v6 ? bind(fd, (struct sockaddr *) &v6, sizeof v6)
