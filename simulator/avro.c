@@ -112,7 +112,7 @@ static bool is_primitive(const char *type)
     return type && has_word("float double int long string boolean", type);
 }
 
-/* A type: a primitive, or a union of primitives and null. The first primitive counts. */
+/* A type: a primitive, or a union of one with null. */
 static enum err_code read_type(const char *name, const json_t *type, json_t *field, struct err *e)
 {
     const char *primitive = NULL;
@@ -125,8 +125,8 @@ static enum err_code read_type(const char *name, const json_t *type, json_t *fie
 
         if (str_eq(one, "null"))
             is_nullable = true;
-        else if (is_primitive(one))
-            primitive = primitive ? primitive : one;
+        else if (is_primitive(one) && !primitive)
+            primitive = one;
         else
             return err_set(e, ERR_INVALID, "The type of field %s is not supported.", name);
     }

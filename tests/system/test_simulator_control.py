@@ -138,6 +138,7 @@ def test_schema_is_returned_byte_for_byte(p):
     (schema_text("Users", field("USER_ID")), "metadata"),
     (schema_text("Items", field("ITEM_ID"), field("A_B"), field("AB")), "distinct"),
     (schema_text("Items", field("ITEM_ID"), field("A", {"type": "array", "items": "string"})), "not supported"),
+    (schema_text("Items", field("ITEM_ID"), field("A", ["float", "int", "null"])), "not supported"),  # one type and null
     (schema_text("Items", field("ITEM_ID"), field("A-B")), "alphanumeric"),
     (schema_text("Users", field("USER_ID"), field("BIO", textual=True)), "textual"),
     (schema_text("Users", field("USER_ID"), *(field(f"F{i}X") for i in range(26))), "at most 25"),
@@ -632,6 +633,49 @@ def test_life_cycles_on_a_test_clock(frozen):
     frozen.advance("10m")
     fails("ResourceNotFoundException", p.describe_campaign, campaignArn=campaign)
     p.create_campaign(name="c", solutionVersionArn=version)  # the name is free again
+
+
+def test_a_recommender_stops_and_starts_step_by_step(frozen):
+    p, runtime = frozen.client(), frozen.client("personalize-runtime")
+    group = make_group(p, domain="ECOMMERCE")
+    frozen.advance("1m")
+    dataset = make_dataset(p, group, schema=SHOP_INTERACTIONS, domain="ECOMMERCE")
+    frozen.advance("1m")
+    import_data(p, dataset)
+    frozen.advance("1h")
+    arn = p.create_recommender(name="r", datasetGroupArn=group, recipeArn=RECIPE + "aws-ecomm-recommended-for-you")["recommenderArn"]
+
+    def seen():
+        return status(p.describe_recommender(recommenderArn=arn))
+    assert seen() == "CREATE PENDING"
+    for call in (p.delete_recommender, p.stop_recommender, p.start_recommender):
+        fails("ResourceInUseException", call, recommenderArn=arn)
+    frozen.advance("2m")
+    assert seen() == "CREATE IN_PROGRESS"
+    frozen.advance("2h")
+    p.update_recommender(recommenderArn=arn, recommenderConfig={"minRecommendationRequestsPerSecond": 5})
+    recommender = p.describe_recommender(recommenderArn=arn)["recommender"]
+    assert recommender["status"] == "ACTIVE" and recommender["latestRecommenderUpdate"]["status"] == "CREATE PENDING"
+    assert recommender["recommenderConfig"]["minRecommendationRequestsPerSecond"] == 1  # the old values serve
+    fails("ResourceInUseException", p.stop_recommender, recommenderArn=arn)
+    frozen.advance("1h")
+    steps = []
+    for act, waits in ((p.stop_recommender, ("61s", "1h")), (p.start_recommender, ("61s", "1h")), (p.stop_recommender, ("1h",)),
+                       (p.delete_recommender, ("31s",))):
+        act(recommenderArn=arn)
+        steps.append(seen())
+        for wait in waits:
+            frozen.advance(wait)
+            steps.append(seen())
+            if steps[-1] == "INACTIVE":
+                with pytest.raises(ClientError, match="INACTIVE"):
+                    runtime.get_recommendations(recommenderArn=arn, userId="u1")
+            if steps[-1] == "STOP IN_PROGRESS":
+                fails("ResourceInUseException", p.delete_recommender, recommenderArn=arn)
+    assert steps == ["STOP PENDING", "STOP IN_PROGRESS", "INACTIVE", "START PENDING", "START IN_PROGRESS", "ACTIVE", "STOP PENDING",
+                     "INACTIVE", "DELETE PENDING", "DELETE IN_PROGRESS"]
+    frozen.advance("1h")
+    fails("ResourceNotFoundException", p.describe_recommender, recommenderArn=arn)
 
 
 def test_a_deletion_tells_its_number_at_the_end(frozen):
