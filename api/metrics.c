@@ -6,6 +6,7 @@
 
 #include "api_private.h"
 #include "steward/clock.h"
+#include "steward/log.h"
 #include "steward/runs_store.h"
 
 #define CLASSES  6 /* 0: the client left; 1xx … 5xx */
@@ -104,6 +105,11 @@ static void print_process(struct call *c, struct buf *out)
                 api->db && db_is_up(api->db));
     print_gauge(out, "database_queued", "Submissions without an answer.",
                 api->db ? (double) db_queued(api->db) : 0);
+    buf_printf(out,
+               "# HELP steward_log_lines_dropped_total Log lines that nobody took.\n"
+               "# TYPE steward_log_lines_dropped_total counter\n"
+               "steward_log_lines_dropped_total %llu\n",
+               (unsigned long long) log_dropped());
     for (size_t i = 0; i < n; i++)
         buf_printf(out, "# HELP steward_%s %s\n# TYPE steward_%s counter\nsteward_%s %llu\n",
                    counters[i].name, counters[i].help, counters[i].name, counters[i].name,

@@ -12,6 +12,8 @@
 #ifndef STEWARD_LOG_H
 #define STEWARD_LOG_H
 
+#include <stdint.h>
+
 #include "steward/err.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
@@ -28,6 +30,8 @@ const char *log_quote(const char *text);
 /* Blots out what looks like a secret, in place: the log's own rule, for other texts that are kept.
  */
 void log_redact(char *text);
+/* Lines that nobody took: the reader of the log stands still, or its disk is full. */
+uint64_t log_dropped(void);
 /* "debug", "info", "warn", "error"; false when unknown. */
 bool log_level_parse(const char *name, enum log_level *out);
 

@@ -1,12 +1,15 @@
 /*
  * log.c - the sink: timestamp, level, redaction, one write per line.
  *
- * Rule: a log line never blocks on a lock held by another thread's formatting, and never carries a
- * secret.
+ * Rule: a log line never waits, neither for another thread's formatting nor for whoever reads the
+ * log: what a stopped reader or a full disk has no room for is dropped and counted. And it never
+ * carries a secret.
  */
 #include "steward/log.h"
 
 #include <ctype.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,9 +20,11 @@
 #include "steward/str.h"
 
 #define LINE_MAX_BYTES 8192
+#define PIECE_BYTES    4096 /* what a pipe that is ready takes at once (PIPE_BUF) */
 
 static _Atomic int min_level = LOG_INFO;
 static _Atomic bool is_json;
+static _Atomic uint64_t n_dropped;
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"
@@ -52,6 +57,7 @@ const char *log_quote(const char *text)
     static _Thread_local char slots[4][1024];
     static _Thread_local unsigned next;
     char *out = slots[next++ % 4];
+    bool is_utf8 = !text || str_is_utf8(text, strlen(text));
     size_t n = 0;
 
     out[n++] = '"';
@@ -61,7 +67,7 @@ const char *log_quote(const char *text)
         if (c == '"' || c == '\\') {
             out[n++] = '\\';
             out[n++] = (char) c;
-        } else if (c < 0x20 || c == 0x7F) {
+        } else if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_utf8)) {
             n += (size_t) snprintf(out + n, sizeof slots[0] - n, "\\x%02x", c);
         } else {
             out[n++] = (char) c;
@@ -126,6 +132,62 @@ static void fields_to_json(struct buf *out, const char *p)
     }
 }
 
+uint64_t log_dropped(void)
+{
+    return n_dropped;
+}
+
+static bool write_piece(const char *text, size_t n)
+{
+    struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+    return poll(&out, 1, 0) == 1 && out.revents & POLLOUT &&
+           write(STDERR_FILENO, text, n) == (ssize_t) n;
+}
+
+/* False when there is no room. Nothing in the lock waits: a piece is written only where it fits. */
+static bool write_line(const char *text, size_t n)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    size_t done = 0;
+    bool is_good = true;
+
+    pthread_mutex_lock(&lock);
+    while (done < n && is_good) {
+        size_t piece = n - done < PIECE_BYTES ? n - done : PIECE_BYTES;
+
+        is_good = write_piece(text + done, piece);
+        done += piece;
+    }
+    pthread_mutex_unlock(&lock);
+    return is_good;
+}
+
+/* Says once how many lines are missing at this place, when there is room again. */
+static void put(const char *text, size_t n)
+{
+    static _Atomic uint64_t n_told;
+    uint64_t dropped = n_dropped, told = n_told;
+    char note[128];
+
+    if (dropped != told) {
+        char now[CLOCK_TEXT_BYTES];
+        int length;
+
+        clock_format_ms(clock_wall_ms(), now);
+        length = snprintf(note, sizeof note,
+                          is_json ? "{\"ts\":\"%s\",\"level\":\"warn\",\"mod\":\"log\",\"event\":"
+                                    "\"dropped\",\"lines\":\"%llu\"}\n"
+                                  : "ts=%s level=warn mod=log event=dropped lines=%llu\n",
+                          now, (unsigned long long) (dropped - told));
+        if (atomic_compare_exchange_strong(&n_told, &told, dropped) &&
+            !write_line(note, (size_t) length))
+            n_told = told; /* later, then */
+    }
+    if (!write_line(text, n))
+        n_dropped++;
+}
+
 static void sink(enum log_level level, const char *mod, const char *event, const char *fields)
 {
     char now[CLOCK_TEXT_BYTES];
@@ -148,7 +210,7 @@ static void sink(enum log_level level, const char *mod, const char *event, const
     if (line.length > LINE_MAX_BYTES - 1)
         line.length = LINE_MAX_BYTES - 1;
     buf_addc(&line, '\n');
-    (void) !write(STDERR_FILENO, line.data, line.length);
+    put(line.data, line.length);
 }
 
 void log_event(enum log_level level, const char *mod, const char *event, const char *fields, ...)

@@ -115,6 +115,7 @@ def test_matrix_of_routes_scopes_and_token_states(fast):
                 assert answer.status_code == 403 and needed in answer.json()["detail"], where
             else:
                 assert answer.status_code not in (401, 403), where
+    print(f"authorisation matrix {len(cells)}/{len(cells)} cells")
 
 
 # ---- tokens ----
