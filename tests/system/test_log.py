@@ -158,5 +158,6 @@ def test_no_secret_gets_out(tmp_path):
                 n += len(forms)
                 found += [f"{name} is in {where}" for form in forms if len(form) >= 12 and form in text]
         assert not found, found
-        assert all("canary-fails" in text for where, text in texts[:3]) and all(text for _, text in texts)  # it was looked at
+        words = ('path="/webhooks"', "canary-fails", "canary-fails", "steward_info", "serve")  # each place was really looked at
+        assert all(word in text for word, (_, text) in zip(words, texts, strict=False)) and all(text for _, text in texts)
         print(f"canary: {len(given | hidden | shown)} secrets, {len(texts)} places, {n} looks, 0 hits")
