@@ -587,6 +587,9 @@ def test_presigned_with_version_2(simulator, bucket):
         assert (answer.status, data, answer.headers["Content-Type"]) == (200, key.encode(), "text/x"), key
         assert answer.headers["Content-Disposition"] == 'attachment; filename="a b"'
     url = old.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b"})
+    hosted = url.removeprefix(f"{simulator.url}/{bucket}")  # the same is signed for a bucket in the host name
+    answer, data = send_raw(simulator, "GET", hosted, {"Host": f"{bucket}.localhost"})
+    assert (answer.status, data) == (200, b"a b")
     for change, code in ((("Signature=", "Signature=0"), "SignatureDoesNotMatch"), ((bucket + "/", bucket + "/x"), "SignatureDoesNotMatch"),
                          (("Expires=", "Expires=1"), "SignatureDoesNotMatch"), (("KeyId=test", "KeyId=nobody"), "InvalidAccessKeyId"),
                          (("Expires=", "Expires=x"), "AuthorizationHeaderMalformed"), ((url[-3:], url[-3:] + "&tagging"), "SignatureDoesNotMatch")):
