@@ -43,7 +43,8 @@ struct delivery {
     void *attempt_data;
     struct delivery *next;
 };
-void delivery_free(struct delivery *d); /* NULL is fine; attempt_data is the sender's */
+/* It and those behind it; NULL is fine. attempt_data is the sender's. */
+void delivery_free(struct delivery *list);
 
 /* Turns numbered events into deliveries, in the log's order; *count events were read. */
 MUST_USE enum err_code outbox_store_expand(struct db_conn *c, size_t *count, struct err *e);

@@ -77,23 +77,13 @@ static void *sender_open(struct engine *engine, const struct aws_channel *channe
     return s;
 }
 
-static void free_deliveries(struct delivery *d)
-{
-    while (d) {
-        struct delivery *next = d->next;
-
-        delivery_free(d);
-        d = next;
-    }
-}
-
 static void free_parcels(struct parcel *p)
 {
     while (p) {
         struct parcel *next = p->next;
 
         aws_call_done(&p->call);
-        free_deliveries(p->list);
+        delivery_free(p->list);
         free(p);
         p = next;
     }
@@ -106,7 +96,7 @@ static void sender_close(void *sender)
     aws_batch_free(s->calls);
     free_parcels(s->open);
     free_parcels(s->filling);
-    free_deliveries(s->over);
+    delivery_free(s->over);
     free(s);
 }
 

@@ -62,7 +62,6 @@ static void sender_close(void *sender)
 {
     struct sender *s = sender;
     struct attempt *a;
-    struct delivery *d;
 
     outbound_batch_free(s->calls);
     while ((a = s->open)) {
@@ -70,10 +69,7 @@ static void sender_close(void *sender)
         delivery_free(a->d);
         attempt_free(a);
     }
-    while ((d = s->over)) {
-        s->over = d->next;
-        delivery_free(d);
-    }
+    delivery_free(s->over);
     free(s);
 }
 

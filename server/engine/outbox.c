@@ -114,12 +114,8 @@ static void collect(struct outbox_thread *t)
 
 static void forget_done(struct outbox_thread *t)
 {
-    struct delivery *d;
-
-    while ((d = t->done)) {
-        t->done = d->next;
-        delivery_free(d);
-    }
+    delivery_free(t->done);
+    t->done = NULL;
 }
 
 static void log_attempts(const struct outbox_thread *t)

@@ -23,6 +23,7 @@ struct sender {
     const struct engine_options *options;
     struct outbound_batch *calls;
     struct delivery *failed; /* over before they began */
+    struct delivery *open;   /* attempts under way */
 };
 
 struct attempt {
@@ -49,13 +50,10 @@ static void *sender_open(struct engine *engine)
 static void sender_close(void *sender)
 {
     struct sender *s = sender;
-    struct delivery *d;
 
-    outbound_batch_free(s->calls);
-    while ((d = s->failed)) {
-        s->failed = d->next;
-        delivery_free(d);
-    }
+    outbound_batch_free(s->calls); /* first: the calls live in their deliveries */
+    delivery_free(s->failed);
+    delivery_free(s->open);
     free(s);
 }
 
@@ -119,6 +117,8 @@ static void sender_start(void *sender, struct delivery *d)
 
     a->call.user = d;
     if (prepare(s, d, a, &e) == OK) {
+        d->next = s->open;
+        s->open = d;
         outbound_batch_start(s->calls, &a->call);
         return;
     }
@@ -171,6 +171,16 @@ static void judge(struct delivery *d, const struct outbound_call *call)
     d->retry_after_ms = retry_after_ms(call->retry_after);
 }
 
+static void leave_open(struct sender *s, struct delivery *d)
+{
+    struct delivery **at = &s->open;
+
+    while (*at != d) /* at most as many as are under way */
+        at = &(*at)->next;
+    *at = d->next;
+    d->next = NULL;
+}
+
 static struct delivery *sender_take(void *sender)
 {
     struct sender *s = sender;
@@ -186,6 +196,7 @@ static struct delivery *sender_take(void *sender)
     if (!call)
         return NULL;
     d = call->user;
+    leave_open(s, d);
     judge(d, call);
     return d;
 }

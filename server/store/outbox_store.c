@@ -182,12 +182,15 @@ static const struct db_stmt forget_channels = {
 };
 /* clang-format on */
 
-void delivery_free(struct delivery *d)
+void delivery_free(struct delivery *list)
 {
-    if (!d)
-        return;
-    arena_done(&d->arena);
-    free(d);
+    struct delivery *d;
+
+    while ((d = list)) {
+        list = d->next;
+        arena_done(&d->arena);
+        free(d);
+    }
 }
 
 enum err_code outbox_store_expand(struct db_conn *c, size_t *count, struct err *e)

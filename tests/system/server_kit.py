@@ -21,6 +21,8 @@ from botocore.config import Config
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("STEWARD_BUILD", ROOT / "build-dev")).resolve()
 BUCKET = "steward-local"
+# A sanitizer's runtime has to be the first library: no preloaded ones beside it.
+IS_SANITIZED = any(mark in (BUILD / "steward").read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
 FINAL = ("succeeded", "failed", "cancelled")
 
 INTERACTIONS = {

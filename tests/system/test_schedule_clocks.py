@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from server_kit import BUILD, Server, wait_until
+from server_kit import IS_SANITIZED, Server, wait_until
 from test_schedule_replicas import check_exactly_once, crowd, second_server
 from test_schedules import is_ready, make_due, make_schedule, nominal, query, runs_of, text
 
@@ -13,8 +13,7 @@ LIBRARY = next(iter(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
 
 
 @pytest.mark.skipif(LIBRARY is None, reason="script/bootstrap installs faketime")
-@pytest.mark.skipif(b"__asan_init" in (BUILD / "steward").read_bytes() or b"__tsan_init" in (BUILD / "steward").read_bytes(),
-                    reason="a sanitizer has to be the first library")
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer has to be the first library")
 @pytest.mark.parametrize("jump", ["+1d", "-1d"])
 def test_the_clock_of_one_replica_is_a_day_off(tmp_path, jump):
     tmp_path.chmod(0o755)
