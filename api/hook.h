@@ -23,6 +23,7 @@ struct hook_work {
     json_t *payload; /* the body, when it is JSON; owned */
     json_t *inner;   /* the JSON inside an SNS message; owned */
     struct sns_message sns;
+    json_t *files;            /* parameter files to be applied, of the objects; owned */
     json_t *objects;          /* S3 objects it tells of; NULL: it is no such notification; owned */
     const char *data_version; /* NULL: it names none */
     char id_key[HOOK_ID_BYTES], message_id[HOOK_ID_BYTES];

@@ -244,10 +244,30 @@ static void write_wait(struct call *c)
                &(struct write_note){ .status = 202, .detail = detail_of(c, w), .next = written });
 }
 
+/* Parameter files are read by a thread that may wait for S3. */
+static void write_upload(struct call *c)
+{
+    struct hook_work *w = c->state;
+    AUTO_FREE char *files = json_compact(w->files);
+    struct db_op ops[HOOKS_STORE_OPS + 3];
+    size_t n;
+
+    fill_delivery(c, w);
+    n = hooks_store_fence(&w->delivery, &w->guard, w->is_waiting, ops);
+    n += hooks_store_upload(&w->delivery, arena_strdup(c->arena, files), ops + n);
+    hooks_store_answer(w->delivery.id, &ops[n++]);
+    call_write(c, ops, n,
+               &(struct write_note){ .status = 202, .detail = detail_of(c, w), .next = written });
+}
+
 static void go(struct call *c)
 {
     struct hook_work *w = c->state;
 
+    if (!c->is_dry_run && json_array_size(w->files)) {
+        write_upload(c);
+        return;
+    }
     if (c->is_dry_run)
         answer_dry_run(c, json_pack("{s:s, s:s, s:s}", "trigger", w->trigger, "kind",
                                     run_kind_name(w->kind), "status",
@@ -269,6 +289,29 @@ static void refusal_read(struct call *c)
     }
     w->retry_after_s = rows_int(c->reply, 0, 0, 1, 60);
     reject(c, rows_text(c->reply, 0, 0, 0), rows_text(c->reply, 0, 0, 2));
+}
+
+/* Of a trigger that applies: the config's own parameter files, in the bucket it has. */
+static void take_files(struct call *c, struct hook_work *w)
+{
+    const struct plan_settings *settings = c->api->settings;
+    const char *bucket = json_text_or(w->file.deployment, "bucket", settings->bucket);
+    size_t i;
+    json_t *o;
+
+    json_decref(w->files);
+    w->files = json_array();
+    json_array_foreach (w->objects, i, o) {
+        const char *key = json_text(o, "key");
+        char id[ID_BYTES];
+
+        if (w->kind != RUN_KIND_APPLY || !str_eq(json_text(o, "bucket"), bucket) ||
+            !upload_is_parameter_file(upload_root(settings->prefix), key))
+            continue;
+        id_new("upl", id);
+        json_array_append_new(w->files,
+                              json_pack("{s:s, s:s, s:s}", "id", id, "bucket", bucket, "key", key));
+    }
 }
 
 static bool is_about_data(struct call *c, const struct hook_work *w)
@@ -313,7 +356,8 @@ static void state_read(struct call *c)
     }
     w->is_waiting = w->is_quiet && rows_count(c->reply, READ_WAITING);
     trouble = hook_plan(c, w, READ_CONFIG);
-    if (!trouble && w->objects && !is_about_data(c, w)) {
+    take_files(c, w);
+    if (!trouble && w->objects && !json_array_size(w->files) && !is_about_data(c, w)) {
         AUTO_JSON json_t *answer =
             json_pack("{s:s, s:s}", "trigger", w->trigger, "status", "ignored");
 

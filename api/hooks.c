@@ -23,6 +23,7 @@ static void work_done(void *state)
     json_decref(w->payload);
     json_decref(w->inner);
     json_decref(w->objects);
+    json_decref(w->files);
     plan_done(&w->plan);
     parameter_file_done(&w->file);
 }

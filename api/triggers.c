@@ -201,6 +201,10 @@ static void check_kind(struct call *c, struct trigger_work *w, struct findings *
         !(c->who.scopes >> SCOPE_APPLY & 1))
         findings_add(f, "/kind", "forbidden",
                      "A trigger whose runs delete needs the scope \"apply\".");
+    if (f->count == 0 && w->kind == RUN_KIND_APPLY && !(c->who.scopes >> SCOPE_APPLY & 1))
+        findings_add(f, "/kind", "forbidden",
+                     "A trigger of the kind \"apply\" lets uploaded files change the config: it "
+                     "needs the scope \"apply\".");
 }
 
 static void check_topic(const struct trigger_work *w, struct findings *f)

@@ -93,6 +93,8 @@ size_t hooks_store_fence(const struct hook_delivery *d, const struct hook_guard 
 void hooks_store_started(const struct hook_delivery *d, struct db_op *op);
 /* The delivery, and the run that waits: due when nothing came for the trigger's quiet time. */
 size_t hooks_store_wait(const struct hook_delivery *d, struct db_op *ops);
+/* The delivery, and parameter files to be read: [{id, bucket, key}]. */
+size_t hooks_store_upload(const struct hook_delivery *d, const char *files, struct db_op *ops);
 /* The delivery and its event; the same message rejected for the same reason is told once a day. */
 void hooks_store_rejected(const struct hook_delivery *d, struct db_op *op);
 /* A topic's subscription was confirmed. */

@@ -84,8 +84,12 @@ MUST_USE enum err_code uploads_store_config(struct db_conn *c, struct arena *are
 /* Raises ST001 when the upload is not ours any more. state: 'applied', 'unchanged', 'refused'. */
 struct upload_end {
     const char *id, *owner, *state, *reason;
+    const char *run_id; /* NULL: it starts none */
 };
+/* With the delivery that told of it, if any. */
 void uploads_store_settle(const struct upload_end *x, struct db_op *op);
+/* After the run was inserted: it is that of the trigger that told of the upload, if any. */
+void uploads_store_own_run(const char *id, const char *run_id, struct db_op *op);
 /* Trouble: it is tried again later, each time later. */
 MUST_USE enum err_code uploads_store_postpone(struct db_conn *c, const char *id, const char *reason,
                                               struct err *e);

@@ -49,10 +49,12 @@ static const char *keep(struct arena *arena, char *text)
 static void fill_end(const struct applying *a, const char *state, const char *reason,
                      struct db_op *op)
 {
-    uploads_store_settle(
-        &(struct upload_end){
-            .id = a->upload->id, .owner = a->t->owner, .state = state, .reason = reason },
-        op);
+    uploads_store_settle(&(struct upload_end){ .id = a->upload->id,
+                                               .owner = a->t->owner,
+                                               .state = state,
+                                               .reason = reason,
+                                               .run_id = a->has_run ? a->run_id : NULL },
+                         op);
 }
 
 /* Takes errors: [text]. */
@@ -218,7 +220,7 @@ static void event_op(const struct applying *a, const char *version, struct db_op
 
 static enum err_code write_all(struct applying *a, struct err *e)
 {
-    struct db_op ops[CONFIGS_STORE_WRITE_OPS + SCHEDULES_STORE_WRITE_OPS + RUN_STORE_OPS + 2];
+    struct db_op ops[CONFIGS_STORE_WRITE_OPS + SCHEDULES_STORE_WRITE_OPS + RUN_STORE_OPS + 3];
     const int64_t old = a->config.version ? strtoll(a->config.version, NULL, 10) : 0;
     const int64_t version = old + !a->is_same;
     const char *text = arena_printf(a->arena, "%lld", (long long) version);
@@ -230,12 +232,13 @@ static enum err_code write_all(struct applying *a, struct err *e)
                            .created_by = a->place };
     size_t n = config_ops(a, text, ops);
 
+    id_new("run", a->run_id);
     n += schedule_ops(a, ops + n);
     fill_end(a, "applied", a->file.name, &ops[n++]);
     if (a->has_run) {
-        id_new("run", a->run_id);
         memcpy(run.id, a->run_id, sizeof run.id);
         n += run_store_insert(a->arena, &run, &a->plan, ops + n);
+        uploads_store_own_run(a->upload->id, a->run_id, &ops[n++]);
     }
     if (!a->is_same)
         event_op(a, text, &ops[n++]);

@@ -85,6 +85,12 @@ static const struct db_stmt wait_run = {
     " ON CONFLICT (key) DO UPDATE SET count = q.count + 1, due_at = least(excluded.due_at,"
     "  q.first_at + 10 * (excluded.due_at - clock_timestamp()))", 2
 };
+static const struct db_stmt upload_files = {
+    "hook_upload_files",
+    "INSERT INTO uploads (id, bucket, key, mark, only_config, trigger_id, delivery_id)"
+    " SELECT u.id, u.bucket, u.key, $2, t.config, t.id, $2 FROM triggers t CROSS JOIN json_to_recordset($3::json)"
+    " AS u(id text, bucket text, key text) WHERE t.id = $1 ON CONFLICT DO NOTHING", 3
+};
 static const struct db_stmt rejected = {
     "hook_rejected",
     "WITH t AS (UPDATE triggers SET last_received_at = clock_timestamp() WHERE id = $2 RETURNING *),"
@@ -170,6 +176,13 @@ size_t hooks_store_wait(const struct hook_delivery *d, struct db_op *ops)
                              .params = { d->id, d->trigger, d->message_id, d->data_version,
                                          d->body_sha256 } };
     ops[1] = (struct db_op){ .stmt = &wait_run, .params = { d->trigger, d->is_buying } };
+    return 2;
+}
+
+size_t hooks_store_upload(const struct hook_delivery *d, const char *files, struct db_op *ops)
+{
+    (void) hooks_store_wait(d, ops);
+    ops[1] = (struct db_op){ .stmt = &upload_files, .params = { d->trigger, d->id, files } };
     return 2;
 }
 

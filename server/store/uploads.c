@@ -77,8 +77,17 @@ static const struct db_stmt claim = {
 static const struct db_stmt settle = {
     "uploads_settle",
     "WITH hit AS (UPDATE uploads SET state = $3, reason = $4, finished_at = clock_timestamp(), lease_owner = NULL"
-    "  WHERE id = $1 AND state = 'pending' AND lease_owner = $2 RETURNING 1)"
-    " SELECT CASE WHEN NOT EXISTS (SELECT FROM hit) THEN api_fence('ST001', 'the upload was taken by somebody else') END", 4
+    "  WHERE id = $1 AND state = 'pending' AND lease_owner = $2 RETURNING delivery_id, trigger_id),"
+    " d AS (UPDATE trigger_deliveries d SET state = CASE WHEN $3 = 'refused' THEN 'failed' ELSE 'started' END,"
+    "  code = CASE WHEN $3 = 'refused' THEN 'invalid-file' END, reason = CASE WHEN $5::text IS NULL THEN $4 END, run_id = $5"
+    "  FROM hit WHERE d.id = hit.delivery_id),"
+    " t AS (UPDATE triggers t SET last_started_at = clock_timestamp(), last_run_id = $5 FROM hit"
+    "  WHERE t.id = hit.trigger_id AND $5::text IS NOT NULL)"
+    " SELECT CASE WHEN NOT EXISTS (SELECT FROM hit) THEN api_fence('ST001', 'the upload was taken by somebody else') END", 5
+};
+static const struct db_stmt own_run = {
+    "uploads_own_run",
+    "UPDATE runs SET trigger_id = u.trigger_id FROM uploads u WHERE u.id = $1 AND runs.id = $2 AND u.trigger_id IS NOT NULL", 2
 };
 /* 2 s, 4 s, 8 s, … up to ten minutes. */
 static const struct db_stmt postpone = {
@@ -244,7 +253,13 @@ enum err_code uploads_store_config(struct db_conn *c, struct arena *arena,
 
 void uploads_store_settle(const struct upload_end *x, struct db_op *op)
 {
-    *op = (struct db_op){ .stmt = &settle, .params = { x->id, x->owner, x->state, x->reason } };
+    *op = (struct db_op){ .stmt = &settle,
+                          .params = { x->id, x->owner, x->state, x->reason, x->run_id } };
+}
+
+void uploads_store_own_run(const char *id, const char *run_id, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &own_run, .params = { id, run_id } };
 }
 
 enum err_code uploads_store_postpone(struct db_conn *c, const char *id, const char *reason,

@@ -7,12 +7,14 @@ import pytest
 from event_schemas import check_events
 from server_kit import BUCKET, Server, config, interactions_csv, wait_until
 from test_access import sql
-from upload_kit import QUIET, has_config, put_file, rejected, runs
+from upload_kit import QUIET, created, has_config, put_file, rejected, runs
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:told"
 
 
 @pytest.fixture(scope="module")
 def watching():
-    with Server(None, *QUIET, "--watch-s3", "--watch-interval", "200ms") as server:
+    with Server(None, *QUIET, "--watch-s3", "--watch-interval", "200ms", "--sns-topic-arn", TOPIC) as server:
         yield server
         check_events(server)
 
@@ -65,6 +67,24 @@ def test_an_invalid_file_makes_an_event_with_all_that_is_wrong(watching, key, te
     assert not has_config(watching, "up-bad")
 
 
+def test_an_invalid_file_is_told_as_the_solution_told_it(watching):
+    """From the object to the topic's subscriber."""
+    server = watching
+    sns, sqs = server.aws("sns"), server.aws("sqs")
+    assert sns.create_topic(Name="told")["TopicArn"] == TOPIC
+    url = sqs.create_queue(QueueName="told")["QueueUrl"]
+    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:told")
+    put_file(server, "train/bad/told.json", json.dumps(config("up-bad") | {"nonsense": []}))
+
+    def told():
+        for m in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            document = json.loads(json.loads(m["Body"])["Message"])
+            if document["status"] == "UPDATE FAILED" and any("nonsense" in line for line in document["description"]):
+                return True
+        return False
+    wait_until(told, 60)
+
+
 def test_a_name_of_another_config_is_refused(watching):
     server = watching
     wait_until(lambda: has_config(server, "up-shop"), 30)
@@ -87,6 +107,38 @@ def test_changed_data_makes_one_run_when_it_is_quiet(watching):
     assert server.wait_run(started[0]["id"])["status"] == "succeeded"
     time.sleep(2.5)  # no second one follows: a quiet time and a few looks
     assert len([r for r in runs(server, name) if r["trigger"] == "upload"]) == 1
+
+
+def test_a_trigger_that_applies_takes_its_own_file_and_no_other(watching):
+    """S3 tells a trigger of an uploaded parameter file, whether anybody watches or not."""
+    server, name = watching, "up-told"
+    server.put_data(name)
+    server.wait_run(server.apply(config(name))["run"]["id"])
+    body = {"config": name, "kind": "apply", "auth": "bearer", "dedupeWindowSeconds": 0}
+    refused = server.post("/triggers", json=body, token=server.new_token("operate"))
+    assert refused.json()["errors"][0]["code"] == "forbidden"
+    trigger = server.ok("POST", "/triggers", json=body)
+
+    def tell(key, bucket=BUCKET):
+        answer = server.post(trigger["hook"], token=trigger["secret"], data=created(key, bucket=bucket))
+        assert answer.status_code in (200, 202), answer.text
+        return answer.json()
+
+    def settled(delivery):
+        return wait_until(lambda: next((d for d in server.ok("GET", f"/triggers/{trigger['id']}/deliveries")["items"]
+                                        if d["id"] == delivery and d["status"] != "waiting"), None), 30)
+
+    key = f"train/{name}/config.json"
+    changed = config(name, tags=[{"tagKey": "a", "tagValue": "told"}])
+    put_file(server, key, changed)
+    done = settled(tell(key)["id"])  # the watch may have been faster
+    assert done["status"] == "started", done
+    assert has_config(server, name)["version"] == 2 and has_config(server, name)["document"]["tags"] == changed["tags"]
+    put_file(server, "train/thief2/config.json", config("up-other", 0))
+    done = settled(tell("train/thief2/config.json")["id"])
+    assert done["status"] == "failed" and "not of" in done["reason"], done
+    assert tell(key, bucket="elsewhere")["status"] == "ignored"
+    assert tell("train/other/users.csv")["status"] == "ignored"
 
 
 def test_what_was_there_before_anybody_watched(tmp_path):
