@@ -49,19 +49,19 @@ enum {
     { .name = "jitterSeconds", .type = JSON_INTEGER },                                             \
     { .name = "enabled", .type = JSON_TRUE }
 #define N_SPEC_MEMBERS 10
-#define RUN_MEMBERS                                                                                \
-    { .name = "name", .type = JSON_STRING, .max_length = 63 },                                     \
-    { .name = "kind", .type = JSON_STRING, .max_length = 40 },                                     \
-    { .name = "options", .type = JSON_OBJECT }
 /* clang-format on */
 static const struct body_member post_members[] = {
     SPEC_MEMBERS,
-    RUN_MEMBERS,
+    { .name = "name", .type = JSON_STRING, .max_length = 63 },
+    { .name = "kind", .type = JSON_STRING, .is_required = true, .max_length = 40 },
+    { .name = "options", .type = JSON_OBJECT },
     { .name = "config", .type = JSON_STRING, .is_required = true, .max_length = 63 },
 };
 static const struct body_member patch_members[] = {
     SPEC_MEMBERS,
-    RUN_MEMBERS,
+    { .name = "name", .type = JSON_STRING, .max_length = 63 },
+    { .name = "kind", .type = JSON_STRING, .max_length = 40 },
+    { .name = "options", .type = JSON_OBJECT },
     { .name = "paused", .type = JSON_TRUE },
     { .name = "reason", .type = JSON_STRING, .max_length = 200 },
     { .name = "until", .type = JSON_STRING, .max_length = 40 },
@@ -262,13 +262,36 @@ static bool take_spec(const struct call *c, struct edit *s)
     return has_any;
 }
 
+static bool is_found(const struct findings *f, const char *pointer)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->items[i].pointer, pointer) == 0)
+            return true;
+    return false;
+}
+
+/* What the rules of a schedule find beside what the table of members has found already. */
+static void check_spec(const json_t *spec, struct findings *f)
+{
+    struct file_schedule ignored;
+    struct findings own = { 0 };
+
+    (void) file_schedule_parse(spec, &ignored, &own);
+    for (size_t i = 0; i < own.count; i++)
+        if (!is_found(f, own.items[i].pointer))
+            findings_add(f, own.items[i].pointer, own.items[i].code, "%s", own.items[i].detail);
+    findings_done(&own);
+}
+
 void api_schedule_post(struct call *c)
 {
     struct edit *s = edit_new(c);
     struct findings f = { 0 };
 
-    if (!body_parse(c) || !body_check(c, post_members, ARRAY_LEN(post_members)))
+    if (!body_parse(c))
         return;
+    body_check_object(&(struct body_object){ c->body, "" }, post_members, ARRAY_LEN(post_members),
+                      &f);
     s->is_new = true;
     s->spec = json_object();
     (void) take_spec(c, s);
@@ -278,13 +301,9 @@ void api_schedule_post(struct call *c)
     s->config = json_text(c->body, "config");
     s->kind = json_text(c->body, "kind");
     s->name = json_text(c->body, "name");
-    if (!s->kind)
-        findings_add(&f, "/kind", "missing", "\"kind\" is required: what it starts.");
-    if (s->kind && check_kind(c, &f, s->kind)) {
-        struct file_schedule ignored;
-
-        (void) file_schedule_parse(s->spec, &ignored, &f);
-    }
+    if (s->kind)
+        (void) check_kind(c, &f, s->kind);
+    check_spec(s->spec, &f);
     if (!answer_if_found(c, "invalid", &f))
         call_begin_write(c, read_config);
 }

@@ -60,6 +60,14 @@ def test_what_is_refused_and_where(steward, shop, body, pointer):
     assert pointer in [e["pointer"] for e in answer.json()["errors"]], answer.text
 
 
+def test_all_problems_at_once(steward):
+    """An unknown member once hid what was wrong with the others, and a kind what was wrong with the expression."""
+    answer = post(steward, kind="paint", expression="cron(0 4 * * * *)", timeZone="Mars", overlap=5, jitterSeconds=-1, colour="red")
+    assert answer.status_code == 422
+    assert [e["pointer"] for e in answer.json()["errors"]] == [
+        "/overlap", "/config", "/colour", "/kind", "/jitterSeconds", "/timeZone", "/expression"], answer.text
+
+
 def test_changing_one(steward, shop):
     made = post(steward, config=shop, kind="train", expression=DAILY, options={"solutions": ["own-s0"]}).json()
     path = f"/schedules/{made['id']}"
