@@ -49,6 +49,10 @@ struct currency {
 };
 /* Index into the list of summaries, or SIZE_MAX. */
 size_t decide_current(const json_t *summaries, const struct currency *rule);
+/* Whether a batch job that is there does what the request asks for, as far as both say it; true for
+ * every other kind. ignore as above. */
+bool decide_is_as_asked(const struct kind *kind, const json_t *request, const json_t *observed,
+                        const json_t *ignore);
 /* AWS epoch seconds (JSON number) of a member, in milliseconds; 0 when absent. */
 int64_t decide_time_ms(const json_t *observed, const char *member);
 

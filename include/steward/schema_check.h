@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "steward/err.h"
+#include "steward/str.h"
 
 /* One trouble: pointer into the schema ("" is the whole), code (docs/validation.md), sentence. */
 struct schema_trouble {
@@ -26,6 +27,10 @@ struct schema_listener {
    report is borrowed. */
 void schema_check(const json_t *schema, const char *dataset_type, const char *domain,
                   const struct schema_listener *listener);
+
+/* Whether a dataset of the old schema may be given the new one: every old field is there as it was,
+ * and new ones may be null. Else why not. */
+bool schema_check_follows(const json_t *old, const json_t *new, struct buf *why);
 
 /* The schema's field of that name (exact, else ignoring case); borrowed; NULL: none. */
 const json_t *schema_field(const json_t *schema, const char *name);

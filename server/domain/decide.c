@@ -322,3 +322,29 @@ size_t decide_current(const json_t *summaries, const struct currency *rule)
     }
     return best;
 }
+
+bool decide_is_as_asked(const struct kind *kind, const json_t *request, const json_t *observed,
+                        const json_t *ignore)
+{
+    /* What the service fills in by itself is no difference where its description is silent. */
+    static const struct {
+        const char *member;
+        bool has_default;
+    } asked[] = { { "numResults", true },
+                  { "batchInferenceJobMode", true },
+                  { "filterArn", false },
+                  { "batchInferenceJobConfig", false },
+                  { "themeGenerationConfig", false } };
+
+    if (kind->id != KIND_BATCH_INFERENCE_JOB && kind->id != KIND_BATCH_SEGMENT_JOB)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        const json_t *wanted = json_object_get(request, asked[i].member);
+        const json_t *seen = json_object_get(observed, asked[i].member);
+
+        if (wanted && (seen || !asked[i].has_default) && !is_listed(asked[i].member, ignore) &&
+            !fits(wanted, seen))
+            return false;
+    }
+    return true;
+}

@@ -2,8 +2,8 @@
  * parameter_file_columns.c - columns and event types that a solution, a recommender or a metric
  * attribution names.
  *
- * They are looked up in the file's own schemas. What is not there is a warning: the live schema may
- * be wider than the file's.
+ * They are looked up in the file's own schemas. What is not there is a warning, because the live
+ * schema may be wider than the file's; a metric's column is asked for by the service, too.
  */
 #include <stdio.h>
 #include <strings.h>
@@ -145,8 +145,9 @@ void check_metric_attribution(struct check *c, const json_t *document)
                     "SAMPLECOUNT().",
                     expression);
         else if (expression && *type && !has_column(document, filter_dataset_type(type), column))
-            caution(c, CODE_UNKNOWN_NAME, place_below(base, "expression").text,
-                    "The schema of %s has no column \"%s\".", type, column);
+            problem(c, CODE_UNKNOWN_NAME, place_below(base, "expression").text,
+                    "The schema of %s has no column \"%s\"; the service refuses such a metric.",
+                    type, column);
         if (name && json_object_get(seen, name))
             problem(c, CODE_DUPLICATE_NAME, place_below(base, "metricName").text,
                     "The metric \"%s\" occurs twice; rename one.", name);

@@ -2,11 +2,14 @@
  * parameter_file_data.c - rules about data: which datasets there are, their schemas, and filters
  * over their fields.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "parameter_file_internal.h"
 #include "steward/schema_check.h"
+
+#define GROUP_FIELDS_MAX 20 /* distinct ones, of all filters of a group */
 
 static const json_t *service_of(const json_t *section)
 {
@@ -152,6 +155,16 @@ static void check_filter_field(struct check *c, const json_t *document,
                 test->position + 1, test->dataset, test->field);
 }
 
+static void remember_field(json_t *fields, const struct filter_test *test)
+{
+    char name[2 * FILTER_NAME_BYTES];
+
+    (void) snprintf(name, sizeof name, "%s.%s", test->dataset, test->field);
+    for (char *p = name; *p; p++)
+        *p = (char) tolower((unsigned char) *p);
+    json_object_set_new(fields, name, json_true());
+}
+
 static void check_filter_tests(struct check *c, const json_t *document,
                                const struct filter_expression *x, const char *pointer)
 {
@@ -181,6 +194,7 @@ static void check_filter_tests(struct check *c, const json_t *document,
 void check_filters(struct check *c, const json_t *document)
 {
     const json_t *filters = json_object_get(document, "filters");
+    AUTO_JSON json_t *fields = json_object();
     size_t i;
     const json_t *filter;
 
@@ -198,5 +212,11 @@ void check_filters(struct check *c, const json_t *document)
             problem(c, CODE_BAD_FILTER, pointer, "%s", e.message);
         else
             check_filter_tests(c, document, &x, pointer);
+        for (size_t k = 0; k < x.n_tests; k++)
+            remember_field(fields, &x.tests[k]);
     }
+    if (json_object_size(fields) > GROUP_FIELDS_MAX)
+        problem(c, CODE_BAD_FILTER, "/filters",
+                "The filters use %zu different fields together; a dataset group may have %d.",
+                json_object_size(fields), GROUP_FIELDS_MAX);
 }

@@ -46,6 +46,24 @@ static void check_recipe_known(struct check *c, const char *arn, const char *poi
             arn, list.data);
 }
 
+/* aws-semantic-similarity compares the name of an item and at least one text. */
+static void check_texts(struct check *c, const json_t *document, const char *pointer)
+{
+    const json_t *schema = file_schema(document, "ITEMS");
+    const json_t *fields = json_object_get(schema, "fields"), *field;
+    bool has_name = false, has_text = false;
+    size_t i;
+
+    json_array_foreach (fields, i, field) {
+        has_name |= json_is_true(json_object_get(field, "itemName"));
+        has_text |= json_is_true(json_object_get(field, "textual"));
+    }
+    if (json_array_size(fields) > 0 && !(has_name && has_text))
+        problem(c, CODE_RECIPE_DATASET, pointer,
+                "The recipe aws-semantic-similarity needs a text field with \"itemName\": true and "
+                "one with \"textual\": true in the items schema: add what is missing.");
+}
+
 static void check_recipe_data(struct check *c, const json_t *document, const struct recipe *r,
                               const char *pointer)
 {
@@ -63,6 +81,8 @@ static void check_recipe_data(struct check *c, const json_t *document, const str
                     "fails unless the dataset group has one.",
                     r->name);
     }
+    if (str_eq(r->name, "aws-semantic-similarity"))
+        check_texts(c, document, pointer);
     if (r->needs_actions && !has_dataset(document, "actions"))
         problem(c, CODE_RECIPE_DATASET, pointer,
                 "The recipe %s needs an actions dataset: add datasets.actions.", r->name);

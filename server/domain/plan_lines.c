@@ -14,6 +14,7 @@
 #include "steward/mem.h"
 #include "steward/plan_leftover.h"
 #include "steward/plan_words.h"
+#include "steward/schema_check.h"
 
 static const struct {
     const char *name, *sign, *words;
@@ -129,6 +130,44 @@ static bool is_replaceable_schema(const json_t *step)
     return str_eq(type, "ITEMS") || str_eq(type, "USERS");
 }
 
+/* What follows from a new schema: Amazon takes one that keeps every field and adds only what may be
+ * null, and of items and users only. */
+static void judge_new_schema(json_t *line, const json_t *step, const json_t *lines)
+{
+    AUTO_BUF struct buf why = { 0 };
+    size_t i, k;
+    json_t *ordinal, *field;
+
+    if (!is_replaceable_schema(step)) {
+        set_action(line, "blocked",
+                   "the schema of this kind of dataset cannot be changed: change the file back, "
+                   "or use another dataset group");
+        return;
+    }
+    set_action(line, "updateInPlace", "is to have the new schema");
+    json_array_foreach (json_object_get(step, "needs"), i, ordinal) {
+        const json_t *schema = json_array_get(lines, (size_t) json_integer_value(ordinal));
+
+        json_array_foreach (json_object_get(schema, "fields"), k, field) {
+            const char *before = json_string_value(json_object_get(field, "before"));
+            AUTO_JSON json_t *old = before ? json_loads(before, 0, NULL) : NULL;
+
+            if (!old || !str_eq(json_text(field, "field"), "schema") ||
+                !str_eq(json_text(schema, "kind"), "schema") ||
+                schema_check_follows(old, json_object_get(field, "after"), &why))
+                continue;
+            set_action(line, "blocked", "");
+            json_object_set_new(
+                line, "reason",
+                json_sprintf("Amazon Personalize gives a dataset a new schema only when every "
+                             "field stays as it was and new ones may be null: %s. Change the file "
+                             "back, or use another dataset group",
+                             why.data));
+            return;
+        }
+    }
+}
+
 /* What follows from the lines before. */
 static void judge_together(json_t *line, const json_t *step, const json_t *lines)
 {
@@ -150,15 +189,8 @@ static void judge_together(json_t *line, const json_t *step, const json_t *lines
     if (is_there && is_new_version &&
         (str_eq(kind, "batchInferenceJob") || str_eq(kind, "batchSegmentJob")))
         set_action(line, "job", "there will be a new version");
-    if (is_there && str_eq(kind, "dataset") && needs_with(step, lines, "schema", "create")) {
-        if (is_replaceable_schema(step))
-            set_action(line, "updateInPlace", "is to have the new schema");
-        else
-            set_action(
-                line, "blocked",
-                "the schema of this kind of dataset cannot be changed: change the file back, "
-                "or use another dataset group");
-    }
+    if (is_there && str_eq(kind, "dataset") && needs_with(step, lines, "schema", "create"))
+        judge_new_schema(line, step, lines);
 }
 
 static json_t *summary_of(const json_t *lines)

@@ -412,3 +412,35 @@ void schema_check(const json_t *schema, const char *dataset_type, const char *do
     check_fields(&s, json_object_get(schema, "fields"));
     check_required(&s, schema);
 }
+
+/* ---- one schema after another ---- */
+
+/* Whether old's fields are all in new, as they were, and what is new may be null. */
+bool schema_check_follows(const json_t *old, const json_t *new, struct buf *why)
+{
+    const json_t *fields = json_object_get(old, "fields"), *field;
+    size_t i;
+
+    json_array_foreach (fields, i, field) {
+        const char *name = json_text_or(field, "name", "");
+        const json_t *now = schema_field(new, name);
+
+        if (!now || !str_eq(json_text(now, "name"), name)) {
+            buf_printf(why, "the field %s is gone", name);
+            return false;
+        }
+        if (!json_equal(field, now)) {
+            buf_printf(why, "the field %s is another one", name);
+            return false;
+        }
+    }
+    json_array_foreach (json_object_get(new, "fields"), i, field) {
+        const char *name = json_text_or(field, "name", "");
+
+        if (schema_field(old, name) || schema_field_is(field, "null"))
+            continue;
+        buf_printf(why, "the new field %s cannot be null", name);
+        return false;
+    }
+    return true;
+}

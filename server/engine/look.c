@@ -301,28 +301,6 @@ static enum look_result choose_current(struct worker *k, struct work *w, enum se
     return describe(w, json_text_or(json_array_get(w->look.items, at), row->kind->arn_member, ""));
 }
 
-/* What is still in progress, to be stopped: what was begun last first. */
-static enum look_result choose_running(struct work *w, enum seen *seen)
-{
-    size_t i;
-    json_t *item;
-
-    *seen = SEEN_ABSENT;
-    json_array_foreach (w->look.items, i, item) {
-        const char *status = json_text_or(item, "status", "");
-        bool is_stopping = str_eq(status, "CREATE STOPPING");
-
-        if (!is_stopping && !str_eq(status, "CREATE PENDING") &&
-            !str_eq(status, "CREATE IN_PROGRESS"))
-            continue;
-        *seen = is_stopping ? SEEN_STOPPING : SEEN_IN_PROGRESS;
-        str_copy(w->look.arn, sizeof w->look.arn, json_text_or(item, w->row.kind->arn_member, ""));
-        if (!is_stopping)
-            break;
-    }
-    return LOOK_SEEN;
-}
-
 static enum look_result after_list(struct worker *k, struct work *w, enum seen *seen)
 {
     const struct kind *kind = w->row.kind;
@@ -347,7 +325,7 @@ static enum look_result after_list(struct worker *k, struct work *w, enum seen *
         return list_page(w, seen);
     }
     if (w->row.verb == VERB_STOP)
-        return choose_running(w, seen);
+        return look_pick_running(w, seen);
     if (!kind->is_per_run) {
         child = w->row.verb == VERB_RETIRE ? replace_find_retired(w) : pick_child(w);
         if (child)
@@ -473,6 +451,7 @@ static enum look_result after_describe(struct worker *k, struct work *w, enum se
         }
         if (replace_was_made(w))
             return describe(w, w->row.known_arn);
+        replace_begin_anew(w);
         *seen = w->look.is_alternative && replace_is_blue_green(&w->row) &&
                         w->row.verb == VERB_OBSERVE && w->observed
                     ? SEEN_REPLACEABLE
@@ -488,7 +467,9 @@ static enum look_result after_describe(struct worker *k, struct work *w, enum se
     }
     keep_observed(w, resource);
     compare(w);
-    return replace_is_wanted(w) ? look_alternative(k, w) : look_closer(k, w, seen);
+    return look_pass_over(w)      ? choose_current(k, w, seen)
+           : replace_is_wanted(w) ? look_alternative(k, w)
+                                  : look_closer(k, w, seen);
 }
 
 /* An attribution has at most ten metrics: one page. */

@@ -81,6 +81,20 @@ bool replace_was_made(const struct work *w)
            w->row.step.intent == INTENT_NONE && !str_eq(w->row.known_arn, w->look.arn);
 }
 
+/* What the service called taken shows another content: the call that was answered "exists" made
+ * nothing, or a late one can only be answered so again. The derived name is a create of its own. */
+void replace_begin_anew(struct work *w)
+{
+    struct step *s = &w->row.step;
+
+    if (!w->look.is_alternative || s->intent != INTENT_MAYBE_SENT || s->op != OP_CREATE ||
+        str_eq(w->row.intent_name, w->intent_name))
+        return;
+    s->intent = INTENT_PLANNED;
+    s->is_lagging = false;
+    w->row.intent_request = NULL;
+}
+
 /* ---- retiring ---- */
 
 /* NAME itself or NAME-<8 hexadecimal characters>. */

@@ -118,6 +118,10 @@ enum look_result { LOOK_CALL, LOOK_SEEN, LOOK_LATER, LOOK_NEVER };
    call, when there is one, is in w->call. */
 enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen);
 enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen);
+/* Whether the job just described does another thing than is asked for; then it counts no more. */
+bool look_pass_over(struct work *w);
+/* Of the listed trainings, one in progress. */
+enum look_result look_pick_running(struct work *w, enum seen *seen);
 void look_done(struct look *l);
 
 /* ---- place.c ---- */
@@ -217,6 +221,7 @@ bool replace_is_blue_green(const struct step_row *row);
 /* What was described differs in what cannot change: look for the one under the derived name. */
 bool replace_is_wanted(const struct work *w);
 bool replace_was_made(const struct work *w);
+void replace_begin_anew(struct work *w);
 /* A solution in the collected list that a replacement left behind, or NULL. */
 const json_t *replace_find_retired(const struct work *w);
 json_t *replace_campaigns_request(const struct work *w);

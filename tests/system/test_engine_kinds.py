@@ -3,8 +3,9 @@ import copy
 import json
 
 import pytest
+import requests
 
-from server_kit import Server, config, domain
+from server_kit import Server, config, domain, wait_until
 
 FAST = ["--engine-lease", "2s", "--engine-quiescence", "6s", "--simulator-signature-window", "3s", "--poll-min", "50ms",
         "--poll-max", "300ms"]
@@ -144,7 +145,7 @@ def test_updates_in_place(server, whole):
     solution["campaigns"][0]["serviceConfig"]["minProvisionedTPS"] = 2
     solution["campaigns"][0]["serviceConfig"]["campaignConfig"] = {"enableMetadataWithRecommendations": True}
     document["metricAttribution"]["serviceConfig"]["metrics"] = [
-        {"eventType": "watch", "metricName": "watches", "expression": "SUM(Interactions.EVENT_VALUE)"},
+        {"eventType": "watch", "metricName": "watches", "expression": "SUM(Interactions.TIMESTAMP)"},
         {"eventType": "click", "metricName": "clicks", "expression": "SAMPLECOUNT()"}]
     items = document["datasets"]["items"]["schema"]["serviceConfig"]
     items["name"] = "whole-items-schema-2"
@@ -160,7 +161,7 @@ def test_updates_in_place(server, whole):
     assert seen["campaign/whole-c0"]["campaignConfig"]["enableMetadataWithRecommendations"] is True
     assert seen["dataset/whole/ITEMS"]["schemaArn"].endswith("/whole-items-schema-2")
     assert {m["metricName"]: m["expression"] for m in seen["metricAttribution/whole"]["metrics"]} == {
-        "watches": "SUM(Interactions.EVENT_VALUE)", "clicks": "SAMPLECOUNT()"}
+        "watches": "SUM(Interactions.TIMESTAMP)", "clicks": "SAMPLECOUNT()"}
     for operation in ("UpdateSolution", "UpdateCampaign", "UpdateDataset", "UpdateMetricAttribution"):
         assert len(calls(server, operation)) == 1, operation
     assert apply_again(server, document) == {"unchanged"}
@@ -181,6 +182,54 @@ def test_changed_content_of_a_schema_gets_a_name_of_its_own(server):
     seen = live(server, "avro")
     assert seen["dataset/avro/ITEMS"]["schemaArn"] == seen["schema/avro/avro-items-schema"]["schemaArn"]
     assert seen["schema/avro/avro-items-schema"]["name"].startswith("avro-items-schema-")
+    assert apply_again(server, document) == {"unchanged"}
+    # What Amazon would refuse in the middle of an apply was once planned as a change in place.
+    fields = document["datasets"]["items"]["schema"]["serviceConfig"]["schema"]["fields"]
+    for change, word in ((lambda: fields.append({"name": "PRICE", "type": "float"}), "PRICE cannot be null"),
+                         (lambda: fields.pop(1), "GENRE is gone"),
+                         (lambda: fields[1].update(type="string"), "GENRE is another one")):
+        kept = copy.deepcopy(fields)
+        change()
+        plan = server.ok("POST", "/configs/plan", json=document)
+        line = next(x for x in plan["lines"] if x["resourceKey"] == "dataset/avro/ITEMS")
+        assert line["action"] == "blocked" and word in line["reason"], line
+        fields[:] = kept
+    assert server.ok("POST", "/configs/plan", json=document)["changes"] is False
+
+
+def test_a_schema_that_others_make_at_the_same_moment(server):
+    """Between our look and our create somebody takes the name for another content: ours gets a name of its own. It once took the
+    service's "exists" for the derived name, waited for it to show, and gave up: two files that share schema names, applied together."""
+    document = config("raced", solutions=0)
+    name = document["datasets"]["interactions"]["schema"]["serviceConfig"]["name"]
+    theirs = avro("Interactions", ("USER_ID", "string", {}), ("ITEM_ID", "string", {}), ("TIMESTAMP", "long", {}), ("PLACE", "string", {"categorical": True}))
+    server.put_data("raced")
+    faults = server.simulator_url + "/_simulator/faults"
+    requests.post(faults, timeout=10, json={"rules": [f"CreateSchema/{name}=slow,ms=1500,times=1"]}).raise_for_status()
+    run = server.apply(document)["run"]["id"]
+    wait_until(lambda: [s for s in server.ok("GET", f"/runs/{run}")["steps"] if s["kind"] == "schema" and s["sends"]])
+    server.aws("personalize").create_schema(name=name, schema=json.dumps(theirs))
+    succeed(server, run)
+    requests.delete(faults, timeout=10).raise_for_status()
+    assert live(server, "raced")[f"schema/raced/{name}"]["name"].startswith(name + "-")
+    assert apply_again(server, document) == {"unchanged"}
+
+
+def test_batch_jobs_are_told_apart_by_what_they_do(server):
+    """A second job of a solution, and one whose numbers changed, were taken for the job that was there and never ran."""
+    document = config("jobs")
+    jobs = document["solutions"][0]["batchInferenceJobs"] = [{"serviceConfig": {"numResults": 5}}]
+    put_all(server, "jobs")
+    apply(server, document)
+    jobs.append({"serviceConfig": {"numResults": 7}})
+    plan = server.ok("POST", "/configs/plan", json=document)
+    assert [(x["name"], x["action"]) for x in plan["lines"] if x["kind"] == "batchInferenceJob"] == [("jobs-s0/0", "noop"), ("jobs-s0/1", "job")]
+    assert results(apply(server, document))["batchInferenceJob/jobs-s0/1"] == "created"
+    assert apply_again(server, document) == {"unchanged"}
+    jobs[0]["serviceConfig"]["numResults"] = 9
+    done = results(apply(server, document))
+    assert (done["batchInferenceJob/jobs-s0/0"], done["batchInferenceJob/jobs-s0/1"]) == ("created", "unchanged")
+    assert sorted(job["numResults"] for key, job in live(server, "jobs").items() if "batchInferenceJob" in key) == [7, 9]
     assert apply_again(server, document) == {"unchanged"}
 
 

@@ -304,6 +304,12 @@ def _filters():
         yield f"filter {text}", {at: text}, []
     for text in bad:
         yield f"filter {text!r}", {at: text}, [at]
+    twenty = {ITEMS + AVRO + "/fields": [{"name": "ITEM_ID", "type": "string"}] + [{"name": f"M{i}X", "type": "int"} for i in range(30)],
+              "/filters": [{"serviceConfig": {"name": f"f{k}", "filterExpression": "INCLUDE ItemID WHERE " + " AND ".join(
+                  f"Items.M{10 * k + i}X > 1" for i in range(10))}} for k in range(2)]}
+    yield "filters over twenty fields", twenty, []
+    yield "filters over twenty-one fields", {**twenty, "/filters": twenty["/filters"] + [{"serviceConfig": {
+        "name": "f2", "filterExpression": "INCLUDE ItemID WHERE Items.M20X > 1"}}]}, ["/filters"]
     yield "filter without an expression", {at: DEL}, [at]
     yield "filter expression as a list", {at: ["x"]}, [at]
     yield "filter expression of 2500", {at: "INCLUDE ItemID WHERE Items.PRICE > 5" + " " * (2500 - 36)}, []
@@ -337,6 +343,12 @@ def _schemas():
                           {"name": "STORY", "type": "string", "textual": True}}, [T + "/fields"]
     yield "textual and categorical", field(ITEMS, name="DESCRIPTION", type="string", textual=True, categorical=True), [f"{T}/fields/2"]
     yield "a number that is categorical", field(ITEMS, name="YEAR", type="int", categorical=True), [f"{T}/fields/2"]
+    similar = {SOLUTION + "/recipeArn": RECIPE + "aws-semantic-similarity", "/solutions/0/workflowConfig/schedules/update": DEL,
+               "/solutions/0/batchInferenceJobs": []}
+    named = {f"{T}/fields/-": {"name": "TITLE", "type": "string", "itemName": True}}
+    yield "semantic similarity without texts", similar, [SOLUTION + "/recipeArn"]
+    yield "semantic similarity with a name alone", {**similar, **named}, [SOLUTION + "/recipeArn"]
+    yield "semantic similarity", {**similar, **named, f"{T}/fields/1": {"name": "STORY", "type": "string", "textual": True}}, []
     yield "a nested record", field(ITEMS, name="X", type={"type": "record", "name": "Y", "fields": [{"name": "a", "type": "int"}]}), [f"{T}/fields/2"]
     yield "an array", field(ITEMS, name="X", type={"type": "array", "items": "string"}), [f"{T}/fields/2"]
     yield "an unknown type", field(ITEMS, name="X", type="money"), [T]
@@ -428,6 +440,10 @@ def _ours():
     yield "metric attribution", {"/metricAttribution": {"serviceConfig": {"name": "m", "metrics": [
         {"eventType": "buy", "metricName": "sales", "expression": "SUM(Items.PRICE)"}], "metricsOutputConfig": {
         "roleArn": "arn:aws:iam::123456789012:role/r", "s3DataDestination": {"path": "s3://b/out/"}}}}}, []
+    yield "a metric of a column that is not there", {"/metricAttribution": {"serviceConfig": {"name": "m", "metrics": [
+        {"eventType": "buy", "metricName": "sales", "expression": "SUM(Items.TAX)"}], "metricsOutputConfig": {
+        "roleArn": "arn:aws:iam::123456789012:role/r", "s3DataDestination": {"path": "s3://b/out/"}}}}}, [
+        "/metricAttribution/serviceConfig/metrics/0/expression"]
     yield "metric attribution without output", {"/metricAttribution": {"serviceConfig": {"name": "m", "metrics": []}}}, [
         "/metricAttribution/serviceConfig/metricsOutputConfig"]
     yield "actions", {"/datasets/actions": {"dataset": {"serviceConfig": {"name": "a"}}, "schema": {"serviceConfig": {"name": "as", "schema": {

@@ -185,6 +185,42 @@ static void test_currency(void **state)
                                                 .is_forced = true }) == SIZE_MAX);
 }
 
+/* A second job of a solution, or a job whose file changed, was once taken for the one that was
+ * there. */
+static void test_batch_jobs_by_what_they_do(void **state)
+{
+    static const struct {
+        const char *request, *observed, *ignore;
+        bool is_same;
+    } cases[] = {
+        { "{}", "{\"numResults\": 25, \"jobName\": \"x\"}", "[]", true },
+        { "{\"numResults\": 25}", "{\"numResults\": 25}", "[]", true },
+        { "{\"numResults\": 25}", "{\"numResults\": 50}", "[]", false },
+        { "{\"numResults\": 25}", "{\"numResults\": 50}", "[\"numResults\"]", true },
+        { "{\"numResults\": 25}", "{}", "[]", true },
+        { "{\"filterArn\": \"a\"}", "{}", "[]", false },
+        { "{\"filterArn\": \"a\"}", "{\"filterArn\": \"a\"}", "[]", true },
+        { "{\"roleArn\": \"a\"}", "{\"roleArn\": \"b\"}", "[]", true },
+        { "{\"batchInferenceJobConfig\": {\"itemExplorationConfig\": {\"explorationWeight\": "
+          "\"0.3\"}}}",
+          "{\"batchInferenceJobConfig\": {\"itemExplorationConfig\": {\"explorationWeight\": "
+          "\"0.5\"}}}",
+          "[]", false },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_JSON json_t *request = json_loads(cases[i].request, 0, NULL);
+        AUTO_JSON json_t *observed = json_loads(cases[i].observed, 0, NULL);
+        AUTO_JSON json_t *ignore = json_loads(cases[i].ignore, 0, NULL);
+
+        if (decide_is_as_asked(&kinds[KIND_BATCH_INFERENCE_JOB], request, observed, ignore) !=
+            cases[i].is_same)
+            fail_msg("%s and %s", cases[i].request, cases[i].observed);
+        assert_true(decide_is_as_asked(&kinds[KIND_DATASET_IMPORT_JOB], request, observed, ignore));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_seen),
         cmocka_unit_test(test_currency),
+        cmocka_unit_test(test_batch_jobs_by_what_they_do),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

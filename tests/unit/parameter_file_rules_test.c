@@ -97,6 +97,7 @@ static const struct rule good[] = {
 };
 
 static const struct rule bad[] = {
+    { "/metricAttribution", "{\"serviceConfig\": {\"name\": \"m\", \"metrics\": [{\"eventType\": \"w\", \"metricName\": \"n\", \"expression\": \"SUM(Items.X)\"}], \"metricsOutputConfig\": {\"roleArn\": \"arn:aws:iam::123456789012:role/r\"}}}", "/metricAttribution/serviceConfig/metrics/0/expression", "unknown-name" },
     /* null is no value, and a section has its type */
     { "/filters", "null", "/filters", "wrong-type" },
     { "/solutions", "{\"serviceConfig\": {\"name\": \"x\"}}", "/solutions", "wrong-type" },
@@ -245,7 +246,6 @@ static const struct rule warned[] = {
     { SOLUTION "/serviceConfig/solutionConfig", "{\"optimizationObjective\": {\"itemAttribute\": \"COLOUR\"}}", SOLUTION "/serviceConfig/solutionConfig/optimizationObjective/itemAttribute", "unknown-name" },
     { SOLUTION "/serviceConfig/eventType", "\"purchase\"", SOLUTION "/serviceConfig/eventType", "unknown-name" },
     { "/recommenders/0/serviceConfig/recommenderConfig", "{\"trainingDataConfig\": {\"includedDatasetColumns\": {\"USERS\": [\"X\"]}}}", "/recommenders/0/serviceConfig/recommenderConfig/trainingDataConfig/includedDatasetColumns/USERS/0", "unknown-name" },
-    { "/metricAttribution", "{\"serviceConfig\": {\"name\": \"m\", \"metrics\": [{\"eventType\": \"w\", \"metricName\": \"n\", \"expression\": \"SUM(Items.X)\"}], \"metricsOutputConfig\": {\"roleArn\": \"arn:aws:iam::123456789012:role/r\"}}}", "/metricAttribution/serviceConfig/metrics/0/expression", "unknown-name" },
     { SOLUTION "/serviceConfig/performAutoML", "false", SOLUTION "/serviceConfig/performAutoML", "no-effect" },
     { SOLUTION "/serviceConfig/performAutoTraining", "true", SOLUTION "/serviceConfig/performAutoTraining", "auto-training" },
     { SOLUTION "/serviceConfig/performIncrementalUpdate", "true", SOLUTION "/serviceConfig/performIncrementalUpdate", "no-effect" },

@@ -141,9 +141,51 @@ static void test_field_lookup(void **state)
     assert_null(schema_field(NULL, "PRICE"));
 }
 
+/* A new schema for a dataset that is there: what Amazon refuses was once planned as a change in
+ * place. */
+static void test_one_schema_after_another(void **state)
+{
+    static const char old[] =
+        "{\"fields\": [{\"name\": \"ITEM_ID\", \"type\": \"string\"}, {\"name\": \"PRICE\", "
+        "\"type\": \"float\"}]}";
+    static const struct {
+        const char *fields, *why;
+    } changes[] = {
+        { "{\"name\": \"PRICE\", \"type\": \"float\"}, {\"name\": \"ITEM_ID\", \"type\": "
+          "\"string\"}",
+          NULL },
+        { "{\"name\": \"ITEM_ID\", \"type\": \"string\"}, {\"name\": \"PRICE\", \"type\": "
+          "\"float\"}, {\"name\": \"YEAR\", \"type\": [\"null\", \"int\"]}",
+          NULL },
+        { "{\"name\": \"ITEM_ID\", \"type\": \"string\"}, {\"name\": \"PRICE\", \"type\": "
+          "\"float\"}, {\"name\": \"YEAR\", \"type\": \"int\"}",
+          "the new field YEAR cannot be null" },
+        { "{\"name\": \"ITEM_ID\", \"type\": \"string\"}", "the field PRICE is gone" },
+        { "{\"name\": \"ITEM_ID\", \"type\": \"string\"}, {\"name\": \"price\", \"type\": "
+          "\"float\"}",
+          "the field PRICE is gone" },
+        { "{\"name\": \"ITEM_ID\", \"type\": \"string\"}, {\"name\": \"PRICE\", \"type\": "
+          "\"double\"}",
+          "the field PRICE is another one" },
+    };
+    AUTO_JSON json_t *before = json_loads(old, 0, NULL);
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        AUTO_FREE char *text = xasprintf("{\"fields\": [%s]}", changes[i].fields);
+        AUTO_JSON json_t *after = json_loads(text, 0, NULL);
+        AUTO_BUF struct buf why = { 0 };
+
+        assert_int_equal(schema_check_follows(before, after, &why), changes[i].why == NULL);
+        if (changes[i].why)
+            assert_string_equal(why.data, changes[i].why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_schema_after_another),
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_field_lookup),
     };
