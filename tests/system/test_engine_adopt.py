@@ -72,7 +72,10 @@ def test_a_campaign_behind_its_solution_stays_there(server):
     document["solutions"][0]["workflowConfig"] = {"promotion": {"policy": "manual"}}
     server.put_data("behind")
     apply(server, document)
-    succeed(server, server.ok("POST", "/runs", json={"config": "behind", "kind": "train"})["id"])
+    run = server.ok("POST", "/runs", json={"config": "behind", "kind": "train"})["id"]
+    wait_until(lambda: server.ok("GET", f"/runs/{run}")["status"] == "held", 60)
+    server.ok("POST", f"/runs/{run}/reject", json={})
+    server.wait_run(run)
     forget(server, "behind")
     made = check_import(server, "behind")
     assert made["solutions"][0]["workflowConfig"] == {"promotion": {"policy": "manual"}}
