@@ -14,9 +14,8 @@ bool look_pass_over(struct work *w)
     size_t i;
     json_t *item;
 
-    if (!w->look.is_foreign ||
-        decide_is_as_asked(w->row.kind, w->row.request, w->observed,
-                           json_object_get(w->row.options, "ignoreFields")))
+    if (!w->look.is_foreign || decide_is_as_asked(w->row.kind, w->row.request, w->observed,
+                                                  json_object_get(w->row.options, "ignoreFields")))
         return false;
     json_array_foreach (w->look.items, i, item) {
         if (!str_eq(json_text(item, w->row.kind->arn_member), w->look.arn))
