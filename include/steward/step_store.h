@@ -102,7 +102,9 @@ struct checkpoint {
     json_t *events;     /* list of {id, step_id, type, data} */
     json_t *run_events; /* list of {run_id, id}: event ids for runs that may end */
     bool has_questions; /* some item asks, or may have answered, what a campaign serves */
-    bool has_extra;     /* some item only looked, or took something down */
+    bool has_versions;  /* some item is of a solution version */
+    bool has_looked;    /* some item only looked */
+    bool has_removed;   /* some item took something down, or let go of it */
     size_t lost, ended;
 };
 MUST_USE enum err_code step_store_checkpoint(struct db_conn *c, const char *owner,

@@ -404,8 +404,10 @@ static void collect(const struct work *list, struct checkpoint *cp)
                                .run_events = json_array() };
     for (const struct work *w = list; w; w = w->next) {
         json_array_append(cp->steps, w->item);
-        cp->has_extra |= w->row.step.goal != GOAL_PRESENT;
         cp->has_questions |= w->row.kind->id == KIND_APPROVAL || w->row.kind->id == KIND_CAMPAIGN;
+        cp->has_versions |= w->row.kind->id == KIND_SOLUTION_VERSION;
+        cp->has_looked |= w->row.step.goal == GOAL_SEEN;
+        cp->has_removed |= w->row.step.goal != GOAL_PRESENT && w->row.step.goal != GOAL_SEEN;
         json_array_extend(cp->events, w->events);
         if (!json_object_get(runs, w->row.run_id)) {
             char id[ID_BYTES];

@@ -7,10 +7,12 @@
  * checkpoint's id; every other row is written from the stamped steps only. A step whose lease was
  * lost is left out; its siblings commit.
  */
+#include "by_key.h"
 #include "checkpoint_extra.h"
 #include "steward/id.h"
 #include "steward/json.h"
 #include "steward/step_store.h"
+#include "steward/str.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -241,7 +243,8 @@ static const struct db_stmt roll_up = {
     "   claims = CASE WHEN c.held > 0 THEN ARRAY(SELECT k FROM unnest(runs.claims) AS k WHERE k = "
     "ANY (coalesce(c.busy, '{}')) ORDER BY k) ELSE runs.claims END,"
     "   finished_at = CASE WHEN c.open = 0 THEN clock_timestamp() END"
-    "  FROM c WHERE runs.id = c.run_id AND runs.state IN ('running', 'cancelling')"
+    /* As text, lest all open runs are gone through for each of ours. */
+    "  FROM c WHERE runs.id = c.run_id AND runs.state::text IN ('running', 'cancelling')"
     "  RETURNING runs.id, runs.config, runs.config_version, runs.kind, runs.state, runs.result, "
     "runs.reason, c.open, c.held, c.busy, runs.held_at IS NOT NULL AND NOT c.was_held AS "
     "is_newly_held),"
@@ -277,6 +280,15 @@ static const struct db_stmt roll_up = {
     1
 };
 
+/* A run whose steps only went on waiting: what was read of it is out of date all the same. */
+static const struct db_stmt touch_runs = {
+    "cp_touch",
+    "UPDATE runs SET updated_at = clock_timestamp() FROM json_to_recordset($1::json) AS u(run_id "
+    "text)"
+    " WHERE runs.id = u.run_id AND runs.state::text IN ('running', 'cancelling')",
+    1
+};
+
 /* {"after": "import"}: an import run that brought data is over, in this transaction. */
 static const struct db_stmt after_import = {
     "cp_after_import",
@@ -303,44 +315,81 @@ static size_t lost_leases(PGresult *saved, const json_t *steps)
     return json_array_size(steps) - n;
 }
 
+/* What the items say came to an end. */
+struct ended {
+    bool any, succeeded, failed, cancelled;
+};
+
+static struct ended ended_of(const json_t *steps)
+{
+    struct ended said = { 0 };
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (steps, i, item) {
+        const char *state = json_string_value(json_object_get(item, "state"));
+
+        said.succeeded |= str_eq(state, "succeeded");
+        said.failed |= str_eq(state, "failed");
+        said.cancelled |= str_eq(state, "cancelled");
+        said.any |= !str_eq(state, "waiting");
+    }
+    return said;
+}
+
 enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct checkpoint *cp,
                                     struct err *e)
 {
     AUTO_FREE char *steps = json_compact(cp->steps);
     AUTO_FREE char *events = json_compact(cp->events);
     AUTO_FREE char *runs = json_compact(cp->run_events);
+    const struct ended said = ended_of(cp->steps);
+    /* A question that is asked, or answered, changes its run as an end does. */
+    const bool is_turn = said.any || cp->has_questions;
+    const bool is_extra = cp->has_looked || cp->has_removed; /* a destroy may end with a look */
     char id[24];
-    uint64_t random;
-    const struct db_op ops[] = {
-        { .stmt = &lock_runs, .params = { runs } },
-        { .stmt = &save_steps, .params = { steps, id, owner } },
-        { .stmt = &free_dependents, .params = { steps, id } },
-        { .stmt = &skip_dependents, .params = { steps, id } },
-        { .stmt = &save_resources, .params = { steps, id } },
-        { .stmt = &save_versions, .params = { steps, id } },
-        { .stmt = &save_events, .params = { events, id } },
-        { .stmt = &roll_up, .params = { runs } },
-        { .stmt = &after_import, .params = { runs } },
-        { .stmt = &cp_questions, .params = { steps, id } },
-        { .stmt = &cp_observed, .params = { steps, id } },
-        { .stmt = &cp_taken_down, .params = { steps, id } },
-        { .stmt = &cp_versions_gone, .params = { steps, id } },
-        { .stmt = &cp_drift, .params = { runs } },
-        { .stmt = &cp_destroyed, .params = { runs } },
+    /* Most checkpoints are looks at something in progress: what cannot find a row is not sent. */
+    const struct {
+        bool is_wanted;
+        struct db_op op;
+    } parts[] = {
+        { true, { .stmt = &store_by_key } },
+        { true, { .stmt = &lock_runs, .params = { runs } } },
+        { true, { .stmt = &save_steps, .params = { steps, id, owner } } },
+        { said.succeeded || said.failed, { .stmt = &free_dependents, .params = { steps, id } } },
+        { said.failed || said.cancelled, { .stmt = &skip_dependents, .params = { steps, id } } },
+        { true, { .stmt = &save_resources, .params = { steps, id } } },
+        { cp->has_versions, { .stmt = &save_versions, .params = { steps, id } } },
+        { json_array_size(cp->events) > 0, { .stmt = &save_events, .params = { events, id } } },
+        { !is_turn, { .stmt = &touch_runs, .params = { runs } } },
+        { is_turn, { .stmt = &roll_up, .params = { runs } } },
+        { said.any, { .stmt = &after_import, .params = { runs } } },
+        { cp->has_questions, { .stmt = &cp_questions, .params = { steps, id } } },
+        { cp->has_looked, { .stmt = &cp_observed, .params = { steps, id } } },
+        { cp->has_removed, { .stmt = &cp_taken_down, .params = { steps, id } } },
+        { cp->has_removed, { .stmt = &cp_versions_gone, .params = { steps, id } } },
+        { cp->has_looked && said.any, { .stmt = &cp_drift, .params = { runs } } },
+        { is_extra && said.any, { .stmt = &cp_destroyed, .params = { runs } } },
     };
-    /* Most checkpoints neither ask, nor only looked, nor took something down. */
-    const size_t n_ops = cp->has_extra       ? ARRAY_LEN(ops)
-                         : cp->has_questions ? ARRAY_LEN(ops) - 5
-                                             : ARRAY_LEN(ops) - 6;
-    PGresult *results[ARRAY_LEN(ops)] = { 0 };
+    struct db_op ops[ARRAY_LEN(parts)];
+    PGresult *results[ARRAY_LEN(parts)] = { 0 };
+    uint64_t random;
+    size_t n = 0;
 
     random_bytes(&random, sizeof random);
     (void) snprintf(id, sizeof id, "%lld", (long long) (random >> 1));
-    TRY(db_run(c, ops, n_ops, results, e));
-    cp->lost = lost_leases(results[1], cp->steps);
-    cp->ended = (size_t) PQntuples(results[7]);
-    for (size_t i = 0; i < n_ops; i++)
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (parts[i].is_wanted)
+            ops[n++] = parts[i].op;
+    TRY(db_run(c, ops, n, results, e));
+    cp->ended = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].stmt == &save_steps)
+            cp->lost = lost_leases(results[i], cp->steps);
+        if (ops[i].stmt == &roll_up)
+            cp->ended = (size_t) PQntuples(results[i]);
         PQclear(results[i]);
+    }
     return OK;
 }
 
@@ -369,15 +418,17 @@ static const struct db_stmt notify = { "event_notify", "SELECT pg_notify('stewar
 
 enum err_code event_store_sequence(struct db_conn *c, size_t *count, struct err *e)
 {
-    const struct db_op ops[] = { { .stmt = &sequence_lock }, { .stmt = &sequence } };
+    const struct db_op ops[] = { { .stmt = &store_by_key },
+                                 { .stmt = &sequence_lock },
+                                 { .stmt = &sequence } };
     const struct db_op tell = { .stmt = &notify };
-    PGresult *results[2] = { 0 };
+    PGresult *results[ARRAY_LEN(ops)] = { 0 };
 
     *count = 0;
-    TRY(db_run(c, ops, 2, results, e));
-    *count = (size_t) PQntuples(results[1]);
-    PQclear(results[0]);
-    PQclear(results[1]);
+    TRY(db_run(c, ops, ARRAY_LEN(ops), results, e));
+    *count = (size_t) PQntuples(results[2]);
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        PQclear(results[i]);
     /* A notification in the writing transaction would serialise all commits: it goes out
      * afterwards, alone. */
     return *count ? db_query(c, &tell, NULL, e) : OK;

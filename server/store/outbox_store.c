@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "by_key.h"
 #include "row.h"
 #include "shapes.h"
 #include "steward/clock.h"
@@ -195,15 +196,17 @@ void delivery_free(struct delivery *list)
 
 enum err_code outbox_store_expand(struct db_conn *c, size_t *count, struct err *e)
 {
-    const struct db_op ops[] = { { .stmt = &expand_lock }, { .stmt = &expand } };
-    PGresult *results[2] = { 0 };
+    const struct db_op ops[] = { { .stmt = &store_by_key },
+                                 { .stmt = &expand_lock },
+                                 { .stmt = &expand } };
+    PGresult *results[ARRAY_LEN(ops)] = { 0 };
 
     *count = 0;
-    TRY(db_run(c, ops, 2, results, e));
-    if (PQntuples(results[1]))
-        *count = (size_t) row_int((struct row){ results[1], 0 }, "events");
-    PQclear(results[0]);
-    PQclear(results[1]);
+    TRY(db_run(c, ops, ARRAY_LEN(ops), results, e));
+    if (PQntuples(results[2]))
+        *count = (size_t) row_int((struct row){ results[2], 0 }, "events");
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        PQclear(results[i]);
     return OK;
 }
 
