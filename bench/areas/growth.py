@@ -145,12 +145,16 @@ def grow_readers(bench):
 
 
 def long_document(lines, name):
-    """As people write it, two blanks a level: a filter is six lines."""
-    count = max(0, (lines - 8) // 6)
+    """As people write it, two blanks a level: a filter is six lines, a solution with its campaign fourteen; a list takes 500 entries."""
+    filters = min(max(0, (lines - 8) // 6), 300)
+    solutions = max(0, lines - 8 - 6 * filters) // 14
     document = {"datasetGroup": {"serviceConfig": {"name": name}}}
-    if count:
+    if filters:
         document["filters"] = [{"serviceConfig": {"name": f"{name}-{i}", "filterExpression": f'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("t{i}")'}}
-                               for i in range(count)]
+                               for i in range(filters)]
+    if solutions:
+        document["solutions"] = [{"serviceConfig": {"name": f"{name}-s{i}", "recipeArn": "arn:aws:personalize:::recipe/aws-user-personalization-v2"},
+                                  "campaigns": [{"serviceConfig": {"name": f"{name}-c{i}", "minProvisionedTPS": 1}}]} for i in range(solutions)]
     return document
 
 
