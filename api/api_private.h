@@ -91,6 +91,7 @@ struct call {
     bool is_dry_run;
     bool is_prune;               /* ?prune=true: delete what left the file */
     const char *idempotency_key; /* NULL: none */
+    const char *traceparent;     /* of W3C Trace Context; NULL: none, or malformed */
     const char *fence_sha256;    /* the ETag that a write was asked to find; NULL: any */
     phase_fn found_next;         /* of schedule_find() */
     char body_sha256[HEX_SHA256];

@@ -126,11 +126,13 @@ void api_on_done(struct http_request *rq, void *context)
 
     metrics_count(api->metrics, c ? c->route : NULL, status, us);
     if (log_is_on(level) && is_worth_a_line(api, status))
-        log_event(level, "http", "request",
-                  "method=%s path=%s status=%d us=%lld bytes=%llu peer=%s token=%s request=%s",
-                  log_quote(http_method(rq)), log_quote(http_path(rq)), status, (long long) us,
-                  (unsigned long long) http_sent_bytes(rq), http_peer(rq),
-                  c && c->who.token_id[0] ? c->who.token_id : "-", log_quote(http_request_id(rq)));
+        log_event(
+            level, "http", "request",
+            "method=%s path=%s status=%d us=%lld bytes=%llu peer=%s token=%s request=%s%s%.32s",
+            log_quote(http_method(rq)), log_quote(http_path(rq)), status, (long long) us,
+            (unsigned long long) http_sent_bytes(rq), http_peer(rq),
+            c && c->who.token_id[0] ? c->who.token_id : "-", log_quote(http_request_id(rq)),
+            c && c->traceparent ? " trace=" : "", c && c->traceparent ? c->traceparent + 3 : "");
 }
 
 size_t api_on_headers(struct http_request *rq, void *context)
@@ -342,6 +344,21 @@ static void not_routed(struct call *c, enum router_verdict verdict, const char *
                         http_method(c->rq), allow);
 }
 
+/* "00-<trace>-<parent>-<flags>" in small hexadecimal, none of both ids all zeros; what is not that
+ * is as good as absent (W3C Trace Context 3.2.2.3). */
+static const char *traceparent_of(const struct call *c)
+{
+    static const char shape[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+    const char *text = http_header(c->rq, "traceparent");
+
+    if (!text || strlen(text) != sizeof shape - 1)
+        return NULL;
+    for (size_t i = 0; shape[i]; i++)
+        if (shape[i] == 'x' ? !strchr("0123456789abcdef", text[i]) : text[i] != shape[i])
+            return NULL;
+    return strspn(text + 3, "0") < 32 && strspn(text + 36, "0") < 16 ? text : NULL;
+}
+
 static bool is_listed(const char *const *list, const char *text)
 {
     for (; list && *list; list++)
@@ -410,6 +427,7 @@ void api_on_request(struct http_request *rq, void *context)
     c->rq = rq;
     c->arena = arena;
     c->peer = client_address(c);
+    c->traceparent = traceparent_of(c);
     http_set_user(rq, c);
     http_on_end(rq, ended);
     if (answer_cors(c))

@@ -152,7 +152,7 @@ void call_write(struct call *c, const struct db_op *ops, size_t n, const struct 
     const char *status = arena_printf(c->arena, "%d", note->status);
     size_t count = 0;
 
-    assert(n + 3 <= CALL_OPS_MAX);
+    assert(n + 4 <= CALL_OPS_MAX);
     c->note = *note;
     /* The last guard of ?dryRun: whatever a handler forgot, nothing is written. */
     if (c->is_dry_run) {
@@ -161,6 +161,8 @@ void call_write(struct call *c, const struct db_op *ops, size_t n, const struct 
     }
     if (c->idempotency_key)
         idempotency_store_lock(c->who.token_id, c->idempotency_key, &all[count++]);
+    if (c->traceparent)
+        trace_store_set(c->traceparent, &all[count++]);
     memcpy(all + count, ops, n * sizeof *ops);
     count += n;
     c->answer_op = count - 1;

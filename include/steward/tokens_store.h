@@ -62,6 +62,8 @@ void audit_store_insert(const struct audit_new *a, struct db_op *op);
 /* ---- idempotency ---- */
 /* One row when the key was used within a day: (method, path, body_sha256, status, headers, body).
  */
+/* What the transaction inserts belongs to this trace (traceparent of W3C Trace Context). */
+void trace_store_set(const char *traceparent, struct db_op *op);
 void idempotency_store_find(const char *token_id, const char *key, struct db_op *op);
 /* Raises ST002 when the same key is at work in another transaction. */
 void idempotency_store_lock(const char *token_id, const char *key, struct db_op *op);

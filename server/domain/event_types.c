@@ -244,14 +244,15 @@ static json_t *envelope(const struct event_type *t)
 {
     return json_pack(
         "{s:{s:s}, s:{s:s, s:s}, s:{s:s}, s:{s:s}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s}, s:{s:s, "
-        "s:s, s:s}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s}}",
+        "s:s, s:s}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s}, s:{s:s, s:s}}",
         "specversion", "const", "1.0", "id", "type", "string", "pattern", "^evt_[0-9A-Za-z]{26}$",
         "source", "type", "string", "type", "const", t->name, "subject", "type", "string",
         "pattern", t->subject, "time", "type", "string", "format", "date-time", "datacontenttype",
         "const", "application/json", "sequence", "type", "string", "pattern", "^[0-9]+$",
         "description", "The event's number: consecutive, without a gap.", "config", "type",
         "string", "description", "The config it is about.", "runid", "type", "string",
-        "description", "The run it is about.", "stepid", "type", "string");
+        "description", "The run it is about.", "stepid", "type", "string", "traceparent", "type",
+        "string", "description", "The W3C trace of the request that it, or its run, goes back to.");
 }
 
 json_t *event_type_schema(const struct event_type *t)

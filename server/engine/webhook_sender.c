@@ -10,7 +10,9 @@
 #include "outbox.h"
 #include "steward/clock.h"
 #include "steward/delivery_plan.h"
+#include "steward/json.h"
 #include "steward/log.h"
+#include "steward/mem.h"
 #include "steward/outbound.h"
 #include "steward/secret_box.h"
 #include "steward/str.h"
@@ -30,8 +32,8 @@ struct attempt {
     struct outbound_call call;
     struct webhook_message message;
     char seconds[24];
-    char id[HEADER_BYTES], timestamp[HEADER_BYTES], signature[HEADER_BYTES];
-    const char *headers[6];
+    char id[HEADER_BYTES], timestamp[HEADER_BYTES], signature[HEADER_BYTES], trace[HEADER_BYTES];
+    const char *headers[7];
 };
 
 static void *sender_open(struct engine *engine)
@@ -84,6 +86,15 @@ static enum err_code sign(struct sender *s, const struct delivery *d, const char
     return OK;
 }
 
+/* The trace that the event belongs to goes along. */
+static bool trace_header(const char *body, char out[HEADER_BYTES])
+{
+    AUTO_JSON json_t *event = json_loads(body, 0, NULL);
+    const char *trace = json_text(event, "traceparent");
+
+    return trace && snprintf(out, HEADER_BYTES, "traceparent: %s", trace) < HEADER_BYTES;
+}
+
 static enum err_code prepare(struct sender *s, struct delivery *d, struct attempt *a, struct err *e)
 {
     (void) snprintf(a->seconds, sizeof a->seconds, "%lld", (long long) (clock_wall_ms() / 1000));
@@ -101,6 +112,8 @@ static enum err_code prepare(struct sender *s, struct delivery *d, struct attemp
     a->headers[2] = a->timestamp;
     a->headers[3] = a->signature;
     a->headers[4] = "Expect:";
+    if (trace_header(d->body, a->trace))
+        a->headers[5] = a->trace;
     a->call.url = d->url;
     a->call.body = d->body;
     a->call.body_n = a->message.body_n;

@@ -139,6 +139,8 @@
     " 'subject', ev.subject, 'time', " SQL_AT("ev.time") ", 'datacontenttype'," \
     " 'application/json'," \
     " 'sequence', ev.seq::text, 'config', ev.config, 'runid', ev.run_id, 'stepid', ev.step_id," \
+    " 'traceparent', coalesce(ev.traceparent, (SELECT tr.traceparent FROM runs tr WHERE tr.id ="     \
+    " ev.run_id))," \
     " 'data', ev.data))"
 
 /* Of an event at an endpoint: always the same, and ordered by the event's time. */

@@ -113,6 +113,9 @@ static const struct db_stmt token_fence = {
     " IS DISTINCT FROM $2 THEN api_fence('ST001', 'the token has changed') END", 2
 };
 static const struct db_stmt token_lock = { "api_token_lock", "SELECT 1 FROM tokens WHERE id = $1 FOR UPDATE", 1 };
+static const struct db_stmt trace_set = {
+    "api_trace_set", "SELECT set_config('steward.traceparent', $1, true)", 1
+};
 static const struct db_stmt tokens_count = { "api_tokens_count",
                                              "SELECT count(*) FROM tokens t WHERE " IS_LIVE, 0 };
 static const struct db_stmt audit_insert = {
@@ -197,6 +200,11 @@ size_t tokens_store_fence(const char *id, const char *sha256, struct db_op *ops)
     ops[0] = (struct db_op){ .stmt = &token_lock, .params = { id } };
     ops[1] = (struct db_op){ .stmt = &token_fence, .params = { id, sha256 } };
     return TOKENS_STORE_FENCE_OPS;
+}
+
+void trace_store_set(const char *traceparent, struct db_op *op)
+{
+    *op = (struct db_op){ .stmt = &trace_set, .params = { traceparent } };
 }
 
 void tokens_store_answer(const char *id, struct db_op *op)

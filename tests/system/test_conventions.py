@@ -6,6 +6,7 @@ import pytest
 
 from server_kit import config, domain, wait_until
 from test_api import problem
+from webhook_kit import Receiver
 
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 
@@ -221,3 +222,27 @@ def test_quotas(steward, shop):
     assert 1 <= items["dataset-groups"]["used"] <= len(groups)
     wait_until(lambda: {i["name"]: i for i in steward.ok("GET", "/quotas")["items"]}["campaigns"].get("fullestConfig"))
     assert items["event-trackers"]["adjustable"] is False and items["filters"]["per"] == "datasetGroup"
+
+
+# ---- traces ----
+
+def test_a_trace_is_joined_and_forwarded(start_server):
+    """From the request over its log line, its events and those of its run to the webhook."""
+    with Receiver() as receiver:
+        server = start_server("--webhook-http", "--webhook-allow", "127.0.0.0/8", "--observe-every", "0")
+        server.ok("POST", "/webhooks", json={"url": receiver.url, "types": ["run.succeeded"]})
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        run = server.ok("POST", "/configs", json=config("traced", solutions=0), headers={"traceparent": trace})["run"]["id"]
+        assert server.wait_run(run)["status"] == "succeeded"
+        events = wait_until(lambda: (lambda e: e if any(x["type"] == "run.succeeded" for x in e) else None)(
+            server.ok("GET", f"/events?run={run}&limit=200")["items"]))
+        assert {e.get("traceparent") for e in events} == {trace} and {"run.queued", "step.succeeded"} <= {e["type"] for e in events}
+        created = next(e for e in server.ok("GET", "/events?type=config.created")["items"])
+        assert created["traceparent"] == trace
+        wait_until(lambda: receiver.hits)
+        assert receiver.hits[0]["headers"]["traceparent"] == trace
+        assert "trace=4bf92f3577b34da6a3ce929d0e0e4736" in server.log.read_text()
+        for bad in ("", "00-x", trace.upper(), trace[:-1], "01" + trace[2:], "00-" + "0" * 32 + trace[35:], trace[:36] + "0" * 16 + "-01", trace + "-x"):
+            run = server.ok("POST", "/runs", json={"config": "traced", "kind": "observe"}, headers={"traceparent": bad})["id"]
+            server.wait_run(run)
+            assert all("traceparent" not in e for e in server.ok("GET", f"/events?run={run}&limit=200")["items"]), bad
