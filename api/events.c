@@ -42,11 +42,18 @@ static bool take_filter(struct call *c, struct events_read *r)
     }
     r->filter.config = config ? xstrdup(config) : NULL;
     r->filter.run_id = run ? xstrdup(run) : NULL;
-    for (size_t i = 0; i < http_query_count(c->rq) && n < TYPES_MAX; i++) {
+    for (size_t i = 0; i < http_query_count(c->rq); i++) {
         const char *name, *value;
 
         if (!http_query_at(c->rq, i, &name, &value) || !str_eq(name, "type"))
             continue;
+        if (n == TYPES_MAX) {
+            answer_problemf(c, 400, "bad-parameter",
+                            "type may be given %d times; a pattern such "
+                            "as run.* stands for many.",
+                            TYPES_MAX);
+            return false;
+        }
         if (!is_type_pattern(value)) {
             answer_problem(c, 400, "bad-parameter",
                            "type is an event type such as run.failed, or a pattern such as run.*");

@@ -38,6 +38,12 @@ def test_filters_may_be_repeated(steward):
         assert raw(steward, "GET", target)[0] == 200
 
 
+def test_too_many_filters_are_refused(steward):
+    """The thirty-third type was once left out without a word."""
+    assert raw(steward, "GET", "/events?" + "&".join(["type=run.*"] * 32))[0] == 200
+    assert raw(steward, "GET", "/events?" + "&".join(["type=run.*"] * 33))[0] == 400
+
+
 @pytest.mark.parametrize("target", ["/runs?pretty=maybe", "/version?pretty=yes", "/configs?pretty=2"])
 def test_pretty_is_true_or_false(steward, target):
     status, _, body = raw(steward, "GET", target)
