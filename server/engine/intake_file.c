@@ -99,7 +99,8 @@ static enum err_code leave(const struct applying *a, const char *reason, struct 
 static void settle_document(struct applying *a)
 {
     const struct plan_settings *settings = &engine_get_options(a->t->engine)->settings;
-    json_t *document = json_deep_copy(a->file.document), *deployment;
+    AUTO_JSON json_t *document = json_deep_copy(a->file.document);
+    json_t *deployment;
     const char *name = arena_strdup(a->arena, a->file.name);
 
     upload_settle_document(document, name, settings->prefix, a->upload->key);

@@ -43,10 +43,10 @@ class World:
         self.queue = subscribe(self.server)
 
     def close(self):
-        status = self.server.stop()
+        status, tail = self.server.stop(), self.server.tail(80)
         self.server.remove()
         self.mail.__exit__()
-        assert status == 0
+        assert status == 0, tail
 
     def faults(self, *rules):
         requests.post(self.server.simulator_url + "/_simulator/faults", timeout=10,
@@ -101,6 +101,8 @@ def healthy(request):
         w = request.getfixturevalue("world")
         w.faults()
         w.mail.replies.clear()
+        # Nothing of the test before is under way, which would meet this one's faults instead of its own messages.
+        wait_until(lambda: all(c["pending"] == 0 for c in w.server.ok("GET", "/channels")["items"]), 60)
 
 
 def channel(server, name):
