@@ -79,6 +79,24 @@ static json_t *fields_of(const json_t *differences)
     return fields;
 }
 
+/* What is found by its place keeps the name it has. */
+static void name_other(json_t *line, const char *name)
+{
+    if (!name || (!is_action(line, "noop") && !is_action(line, "adopt")))
+        return;
+    json_object_set_new(line, "liveName", json_string(name));
+    json_object_set_new(line, "reason",
+                        json_sprintf("is there under the name \"%s\", which cannot be changed: a "
+                                     "dataset group has one of its kind",
+                                     name));
+}
+
+static bool is_told(const json_t *line)
+{
+    return !is_action(line, "noop") || json_object_get(line, "leftBehind") ||
+           json_object_get(line, "liveName");
+}
+
 /* By what was seen alone. */
 static void judge_alone(json_t *line, const json_t *step)
 {
@@ -105,6 +123,7 @@ static void judge_alone(json_t *line, const json_t *step)
         set_action(line, "blocked", conflict);
     if (is_action(line, "noop") && kind && !kind->is_per_run && !json_bool_or(o, "isKnown", false))
         set_action(line, "adopt", "exists already and is as wanted");
+    name_other(line, json_text(o, "name"));
 }
 
 /* Whether a step that this one needs is of the kind and has the action. */
@@ -299,7 +318,7 @@ void plan_lines_text(const json_t *plan, const char *title, struct buf *out)
 
     buf_printf(out, "Plan of %s:\n", title);
     json_array_foreach (json_object_get(plan, "lines"), i, line) {
-        if (is_action(line, "noop") && !json_object_get(line, "leftBehind"))
+        if (!is_told(line))
             continue;
         buf_printf(out, "  %s %-14s %-18s %s: %s", sign_of(line), json_text(line, "action"),
                    json_text_or(line, "kind", ""), json_text_or(line, "name", ""),
@@ -326,7 +345,7 @@ void plan_lines_markdown(const json_t *plan, const char *title, struct buf *out)
     buf_adds(out, "\n");
     plan_words_total(plan, true, out);
     json_array_foreach (json_object_get(plan, "lines"), i, line) {
-        if (is_action(line, "noop") && !json_object_get(line, "leftBehind"))
+        if (!is_told(line))
             continue;
         if (!has_table)
             buf_adds(out, "\n| action | kind | name | why | fields | cost | quota |\n"

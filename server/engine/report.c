@@ -326,6 +326,18 @@ static void add_drift_event(struct work *w, const json_t *drift)
     add_event(w, is ? "drift.detected" : "drift.cleared", json_pack("{s:o}", "fields", fields));
 }
 
+/* A group has one tracker, one attribution and one dataset of a type: it is found whatever its
+ * name, and keeps the one it has. */
+static const char *other_name(const struct work *w)
+{
+    enum kind_id kind = w->row.kind->id;
+    const char *name = json_text(w->observed, "name");
+
+    if (kind != KIND_DATASET && kind != KIND_EVENT_TRACKER && kind != KIND_METRIC_ATTRIBUTION)
+        return NULL;
+    return str_eq(name, w->row.name) ? NULL : name;
+}
+
 static void report_observation(struct work *w, json_t *item)
 {
     json_t *drift = drift_of(w);
@@ -336,6 +348,7 @@ static void report_observation(struct work *w, json_t *item)
     set_text(o, "conflict", w->look.conflict);
     set_text(o, "leftBehind", json_text(w->row.options, "leftBehind"));
     set_text(o, "location", w->look.location);
+    set_text(o, "name", other_name(w));
     if (w->row.kind->id == KIND_CAMPAIGN && request_is_promoted_by_hand(&w->row))
         json_object_set_new(o, "promotion", json_string(json_text(w->row.options, "promotion")));
     json_object_set_new(o, "isKnown", json_boolean(w->row.known_arn != NULL));

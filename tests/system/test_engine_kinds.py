@@ -215,6 +215,21 @@ def test_a_schema_that_others_make_at_the_same_moment(server):
     assert apply_again(server, document) == {"unchanged"}
 
 
+def test_what_a_group_has_one_of_keeps_its_name(server):
+    """A tracker under another name was planned as unchanged, without a word."""
+    document = config("renamed", solutions=0)
+    document["eventTracker"] = {"serviceConfig": {"name": "renamed-events"}}
+    server.put_data("renamed")
+    apply(server, document)
+    document["eventTracker"]["serviceConfig"]["name"] = "other-events"
+    plan = server.ok("POST", "/configs/plan", json=document)
+    line = next(x for x in plan["lines"] if x["kind"] == "eventTracker")
+    assert (line["action"], line["liveName"]) == ("noop", "renamed-events") and "renamed-events" in line["reason"]
+    assert plan["changes"] is False
+    text = server.call("POST", "/configs/plan", json=document, headers={"Accept": "text/plain"}).text
+    assert 'under the name "renamed-events"' in text
+
+
 def test_batch_jobs_are_told_apart_by_what_they_do(server):
     """A second job of a solution, and one whose numbers changed, were taken for the job that was there and never ran."""
     document = config("jobs")
