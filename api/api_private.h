@@ -263,7 +263,7 @@ void refuse_unauthenticated(struct call *c, const char *detail);
 void audit_refusal(struct call *c, int status, const char *token_id);
 /* Counts the request of a token; answers 429 and returns false when it is one too many. */
 bool rate_admit(struct call *c);
-/* The same of a trigger, with the rate of writes. */
+/* The same of a trigger, with the rate of reads: an upload of many parts is many messages. */
 bool rate_admit_hook(struct call *c, const char *trigger);
 
 /* ---- login.c ---- */

@@ -283,7 +283,9 @@ static void refusal_read(struct call *c)
 {
     struct hook_work *w = c->state;
 
-    if (!rows_count(c->reply, 0)) {
+    /* What waits was let in, whatever else the trigger would refuse now. */
+    if (!rows_count(c->reply, 0) ||
+        (w->is_waiting && !str_eq(rows_text(c->reply, 0, 0, 0), "disabled"))) {
         go(c);
         return;
     }
@@ -370,10 +372,6 @@ static void state_read(struct call *c)
         return;
     }
     hook_fill_guard(c, w);
-    if (w->is_waiting) { /* what waits was let in */
-        go(c);
-        return;
-    }
     hooks_store_refusal(&w->guard, &op);
     call_read(c, &op, 1, refusal_read);
 }

@@ -238,8 +238,7 @@ bool rate_admit(struct call *c)
 bool rate_admit_hook(struct call *c, const char *trigger)
 {
     const struct api_rates *rates = &c->api->options.rates;
-    const struct limit limit = { rates->writes_per_second, SECOND_US,
-                                 rates->writes_per_second * 5 };
+    const struct limit limit = { rates->reads_per_second, SECOND_US, rates->reads_per_second * 4 };
 
     return admit(c, "hook", &limit, trigger);
 }

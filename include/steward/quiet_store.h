@@ -17,7 +17,8 @@ struct quiet_list {
     struct quiet_run *items;
     size_t count;
 };
-/* Whose time has come; what buys waits for the end of a pause. */
+/* Whose time has come; what buys waits for the end of a pause, and a trigger's run while it is off.
+ */
 MUST_USE enum err_code quiet_store_due(struct db_conn *c, struct arena *arena,
                                        struct quiet_list *out, struct err *e);
 

@@ -44,6 +44,7 @@ bool intake_call(struct intake_thread *t, struct aws_call *call)
         if (engine_is_stopping(t->engine)) {
             aws_batch_free(t->calls); /* gives the call up */
             t->calls = NULL;
+            aws_call_done(call);
             return false;
         }
     }

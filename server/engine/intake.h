@@ -28,7 +28,7 @@ MUST_USE enum err_code intake_start(struct engine *engine, struct intake **out, 
 void intake_stop(struct intake *x);
 
 /* ---- intake.c, for the others ---- */
-/* Makes the call; false when the engine stops before it is over. */
+/* Makes the call; false when the engine stops before it is over: then it is done with, too. */
 bool intake_call(struct intake_thread *t, struct aws_call *call);
 /* Sleeps, or until the engine stops. */
 void intake_sleep(struct intake_thread *t, int64_t ms);

@@ -82,7 +82,7 @@ static const struct db_stmt wait_run = {
     "INSERT INTO quiet_runs AS q (key, trigger_id, config, kind, run_options, is_buying, due_at)"
     " SELECT t.id, t.id, t.config, t.kind, t.run_options, $2::boolean,"
     "  clock_timestamp() + t.quiet_seconds * interval '1 second' FROM triggers t WHERE t.id = $1"
-    " ON CONFLICT (key) DO UPDATE SET count = q.count + 1, due_at = least(excluded.due_at,"
+    " ON CONFLICT (key) DO UPDATE SET count = q.count + 1, is_buying = excluded.is_buying, due_at = least(excluded.due_at,"
     "  q.first_at + 10 * (excluded.due_at - clock_timestamp()))", 2
 };
 static const struct db_stmt upload_files = {

@@ -11,13 +11,15 @@
 
 /* SQL has its own layout. */
 /* clang-format off */
+/* A trigger is asked what it starts when it starts. */
 static const struct db_stmt due = {
     "quiet_due",
-    "SELECT q.key, q.trigger_id, q.config, q.kind, q.run_options::text AS options, q.due_at::text AS due, c.version,"
-    " v.document::text AS document FROM quiet_runs q JOIN configs c ON c.name = q.config"
+    "SELECT q.key, q.trigger_id, c.name AS config, coalesce(t.kind, q.kind) AS kind,"
+    " coalesce(t.run_options, q.run_options)::text AS options, q.due_at::text AS due, c.version, v.document::text AS document"
+    " FROM quiet_runs q LEFT JOIN triggers t ON t.id = q.trigger_id JOIN configs c ON c.name = coalesce(t.config, q.config)"
     " JOIN config_versions v ON v.config = c.name AND v.version = c.version"
     " WHERE q.due_at <= (SELECT clock_timestamp()) AND NOT (q.is_buying AND (SELECT server_is_paused()))"
-    " ORDER BY q.due_at LIMIT 50", 0
+    " AND coalesce(t.is_enabled, true) ORDER BY q.due_at LIMIT 50", 0
 };
 static const struct db_stmt lock = { "quiet_lock", "SELECT id FROM triggers WHERE id = $1 FOR UPDATE", 1 };
 static const struct db_stmt fence = {

@@ -335,8 +335,10 @@ def test_an_upload_of_many_parts_makes_one_run(server):
 
 
 def test_what_waits_waits_for_the_end_of_a_pause_too(server):
-    trigger = make(server, quietSeconds=1)
+    trigger, off = make(server, quietSeconds=1), make(server, quietSeconds=1)
     assert send(server, trigger).json()["status"] == "waiting"
+    assert send(server, off).json()["status"] == "waiting"
+    server.ok("PATCH", f"/triggers/{off['id']}", json={"enabled": False, "kind": "observe"})
     server.ok("POST", "/pause")
     try:
         wait_until(lambda: sql(server, "SELECT 1 FROM quiet_runs WHERE key = %s AND due_at < now()", trigger["id"]))
@@ -345,6 +347,11 @@ def test_what_waits_waits_for_the_end_of_a_pause_too(server):
     finally:
         server.ok("POST", "/resume")
     wait_until(lambda: runs_of(server, trigger), 30)
+    assert not runs_of(server, off)
+    assert rejected(server, off)["code"] == "disabled"
+    server.ok("PATCH", f"/triggers/{off['id']}", json={"enabled": True})
+    run, = wait_until(lambda: runs_of(server, off), 30)
+    assert server.ok("GET", f"/runs/{run}")["kind"] == "observe", "what the trigger says when it starts"
 
 
 @pytest.mark.parametrize("point, quiet", [("api.committed", 0), ("quiet.before_commit", 1), ("quiet.after_commit", 1)])
