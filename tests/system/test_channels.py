@@ -91,8 +91,10 @@ def receive(server, queue):
 def world(tmp_path_factory):
     w = World(tmp_path_factory.mktemp("channels"))
     yield w
-    check_events(w.server)
-    w.close()
+    try:
+        check_events(w.server)
+    finally:
+        w.close()
 
 
 @pytest.fixture(autouse=True)
