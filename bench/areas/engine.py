@@ -202,12 +202,17 @@ CREATE TRIGGER bench_note AFTER UPDATE ON steps FOR EACH ROW WHEN (OLD.lease_tok
 """
 
 
+def writing_s(count):
+    """None is due before all are written."""
+    return 1 + count / 4000
+
+
 def waiting_steps(first, count, every_s):
     return chain(first, count, 1, "campaign", "ensure") + f"""
 UPDATE runs SET state = 'running', started_at = now() WHERE state = 'queued';
 UPDATE steps SET state = 'waiting', waiting_for = 'inProgress', waiting_since = now(), started_at = now(), intent_state = 'saved', intent_op = 'create',
     intent_name = name, sends = 1, last_mark_at = now() - interval '1 hour', arn = 'arn:aws:personalize:us-east-1:123456789012:campaign/' || name,
-    wake_at = now() + interval '1 second' + random() * interval '{every_s} seconds' WHERE state = 'blocked';
+    wake_at = now() + interval '{writing_s(count)} seconds' + random() * interval '{every_s} seconds' WHERE state = 'blocked';
 """
 
 
@@ -217,8 +222,9 @@ def waiting_cost(bench, database, url, count, every_s, seconds):
     us = bench.add(Steward(bench, database, "--poll-min", f"{every_s}s", "--poll-max", f"{every_s}s", endpoint=url))
     time.sleep(1)
     idle = rss_mib(us.pid)
+    begun = time.monotonic()
     bench.pg.script(database, FUNCTIONS + LATENESS + "BEGIN;" + waiting_steps(1, count, every_s) + "COMMIT; ANALYZE steps;")
-    time.sleep(min(3.0, seconds))
+    time.sleep(max(0.0, writing_s(count) - (time.monotonic() - begun)) + min(3.0, seconds))
     bench.pg.sql(database, "TRUNCATE bench_lateness")
     watch = Watch(us.pid, bench.pg.process.pid)
     time.sleep(seconds)
