@@ -34,7 +34,7 @@ def test_every_operation_of_the_engine_is_allowed_and_no_other():
 
 
 def test_nothing_is_wild():
-    for name in ("steward.json", "steward-delete.json", "steward-notify.json", "personalize-role.json", "personalize-role-trust.json"):
+    for name in ("steward.json", "steward-delete.json", "steward-notify.json", "steward-queue.json", "personalize-role.json", "personalize-role-trust.json"):
         for s in load(name):
             assert all("*" not in a for a in s["Action"]), s
             if s["Action"] == ["cloudwatch:PutMetricData"]:  # takes no resource: bound to the namespace
@@ -60,3 +60,10 @@ def test_channels_are_allowed_what_they_send():
     called = {f"{services[service]}:{operation}" for service, operation in re.findall(r'(AWS_[A-Z]+),\s*"([A-Z]\w+)"', source)}
     assert len(called) == 3
     assert {a for s in load("steward-notify.json") for a in s["Action"]} == called
+
+
+def test_the_queue_is_read_and_nothing_else():
+    source = (ROOT / "server/engine/intake_queue.c").read_text()
+    called = {f"sqs:{operation}" for operation in re.findall(r'AWS_SQS,\s*"([A-Z]\w+)"', source)}
+    assert len(called) == 2
+    assert {a for s in load("steward-queue.json") for a in s["Action"]} == called
