@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api_private.h"
+#include "steward/failpoint.h"
 
 void answer_problem(struct call *c, int status, const char *code, const char *detail)
 {
@@ -193,6 +194,7 @@ void answer_page(struct call *c, int64_t limit)
 
 void answer_written(struct call *c, const char *text)
 {
+    FP("api.before_reply");
     if (c->note.location)
         http_set_header(c->rq, "Location", c->note.location);
     if (c->note.link)

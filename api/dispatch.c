@@ -8,6 +8,7 @@
 #include "api_private.h"
 #include "hook.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 #include "steward/log.h"
 
 #define IN_FLIGHT_DEFAULT 256
@@ -291,12 +292,14 @@ static bool take_idempotency_key(struct call *c)
     text = http_body(c->rq, &n);
     sha256_hex(text, n, c->body_sha256);
     c->idempotency_key = key;
+    FP("api.idem_key");
     return true;
 }
 
 static void begin(struct call *c)
 {
     c->state = NULL;
+    FP("api.body_read");
     if (!query_check(c) || !check_accept(c) || !check_body_type(c) || !take_idempotency_key(c))
         return;
     c->route->start(c);

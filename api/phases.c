@@ -106,6 +106,8 @@ static void submit(struct call *c, enum db_lane lane, const struct db_op *ops, s
                        "The server is starting; /readyz says what it waits for.");
         return;
     }
+    if (c->is_write)
+        FP("api.before_commit");
     db_submit(c->api->db, lane, ops, n, on_reply, c);
 }
 

@@ -11,6 +11,7 @@
 
 #include "feed_private.h"
 #include "steward/events_store.h"
+#include "steward/failpoint.h"
 
 #define PENDING_MAX      (64U << 10)
 #define PAGE_ROWS        200
@@ -80,6 +81,7 @@ static void client_free(struct client *c)
 
 static void give(struct client *c, const char *text, size_t n, int64_t seq)
 {
+    FP("sse.frame");
     (void) sse_write(c->stream, text, n);
     c->seq = seq;
 }
@@ -130,6 +132,7 @@ static void read_page(struct client *c)
     (void) snprintf(c->seq_text, sizeof c->seq_text, "%lld", (long long) c->seq);
     filter.after = c->seq_text;
     events_store_page(&filter, &op);
+    FP("sse.resume_query");
     db_submit(f->api->db, DB_LIST, &op, 1, on_page, c);
 }
 

@@ -7,6 +7,7 @@
 
 #include "serve.h"
 #include "steward/api.h"
+#include "steward/failpoint.h"
 #include "steward/mem.h"
 #include "steward/str.h"
 #ifdef STEWARD_HAS_CLI
@@ -61,6 +62,12 @@ int main(int argc, char **argv)
     (void) sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     if (str_eq(name, "--version"))
         return print_version(argv);
+#ifdef STEWARD_FAILPOINTS
+    if (str_eq(name, "--list-failpoints")) {
+        fp_print(stdout);
+        return EXIT_GOOD;
+    }
+#endif
     if (str_eq(name, "help") || str_eq(name, "--help") || str_eq(name, "-h")) {
         print_usage(stdout);
         return EXIT_GOOD;

@@ -1,12 +1,13 @@
 /*
  * failpoint.c - the table of armed failpoints; empty in release builds.
  *
- * Read once from the environment; an idle failpoint costs one atomic load.
+ * Read once from the environment; an idle failpoint costs two atomic loads.
  */
 #include "steward/failpoint.h"
 
 #ifdef STEWARD_FAILPOINTS
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,6 +27,9 @@ static struct {
     _Atomic long hits;
 } armed[ARMED_MAX];
 static _Atomic int n_armed = -1;
+static int seen_fd = -1;
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c): the linker's names */
+extern struct fp_site __start_fp_sites[], __stop_fp_sites[];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* One "name=action" or "name=action@N". */
@@ -52,6 +56,10 @@ static void arm(void)
 {
     const char *text = getenv("STEWARD_FAILPOINTS");
 
+    const char *seen = getenv("STEWARD_FAILPOINTS_SEEN");
+
+    if (seen && *seen)
+        seen_fd = open(seen, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     n_armed = 0;
     while (text && *text) {
         size_t n = strcspn(text, ";");
@@ -97,11 +105,51 @@ static void act(const char *action)
     }
 }
 
-void fp_hit(const char *name)
+/* One write, so that lines of many processes do not mix. */
+static void note_seen(struct fp_site *site)
 {
-    if (n_armed == 0)
-        return;
+    char line[72];
+    int n = snprintf(line, sizeof line, "%s\n", site->name);
+
+    if (seen_fd >= 0 && !atomic_exchange(&site->is_seen, 1))
+        (void) !write(seen_fd, line, (size_t) n);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Sanitizers put room between the sites: each is known by its magic. */
+__attribute__((no_sanitize("address"))) static size_t collect_names(const char **names, size_t most)
+{
+    const uint64_t *end = (const uint64_t *) (const void *) __stop_fp_sites;
+    size_t n = 0;
+
+    for (const uint64_t *p = (const uint64_t *) (const void *) __start_fp_sites; p < end; p++)
+        if (*p == FP_MAGIC && n < most)
+            names[n++] = ((const struct fp_site *) (const void *) p)->name;
+    return n;
+}
+
+void fp_print(FILE *to)
+{
+    const char *names[256];
+    size_t n = collect_names(names, sizeof names / sizeof *names);
+
+    qsort(names, n, sizeof *names, compare_names);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
+            (void) fprintf(to, "%s\n", names[i]);
+}
+
+void fp_hit(struct fp_site *site)
+{
+    const char *name = site->name;
+
     (void) pthread_once(&once, arm);
+    if (!site->is_seen)
+        note_seen(site);
     for (int i = 0; i < n_armed; i++) {
         if (strcmp(armed[i].name, name) != 0)
             continue;

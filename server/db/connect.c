@@ -239,6 +239,7 @@ PGconn *db_connect(const struct db_target *t, const struct db_session *session, 
     pg = PQconnectdbParams(t->keywords, t->values, 0);
     if (PQstatus(pg) != CONNECTION_OK)
         return connect_failed(pg, PQerrorMessage(pg), e);
+    FP("db.auth");
     if (PQserverVersion(pg) < SERVER_MIN)
         return connect_failed(pg, "the server is older than PostgreSQL 14", e);
     (void) PQsetNoticeReceiver(pg, ignore_notice, NULL);

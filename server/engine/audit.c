@@ -10,6 +10,7 @@
 #include "steward/audit_store.h"
 #include "steward/clock.h"
 #include "steward/decide.h"
+#include "steward/failpoint.h"
 #include "steward/id.h"
 #include "steward/json.h"
 #include "steward/log.h"
@@ -155,6 +156,7 @@ void audit_settle(struct worker *k, const struct work *w)
     json_object_foreach (w->observed, arn, item)
         json_array_append(list, item);
     text = json_compact(list);
+    FP("adt.before_commit");
     if (audit_store_write(k->db, w->row.run_id, text, k->options->settings.deployment_id, &e))
         log_error("engine", "audit_not_stored", &e);
 }

@@ -414,6 +414,7 @@ enum err_code firing_batch_run(const struct firing_place *at, const struct due_s
     b.cancelled = json_object();
     rc = decide_all(&b, e);
     if (!rc) {
+        FP("sch.decided");
         carry_out(&b);
         FP("sch.before_commit");
         rc = firing_store_write(b.db, &b.out, &fired, e);

@@ -10,6 +10,7 @@
 #include "steward/adopt_document.h"
 #include "steward/config_rows.h"
 #include "steward/configs_store.h"
+#include "steward/failpoint.h"
 #include "steward/id.h"
 #include "steward/import_store.h"
 #include "steward/json.h"
@@ -140,6 +141,7 @@ static enum err_code store(const struct import *x, const char *resources, struct
                              .run_id = x->pending->run_id,
                              .data = data },
         &ops[n++]);
+    FP("imp.before_commit");
     return db_run(x->db, ops, n, NULL, e);
 }
 

@@ -10,6 +10,7 @@
 
 #include "steward/clock.h"
 #include "steward/configs_store.h"
+#include "steward/failpoint.h"
 #include "steward/id.h"
 #include "steward/log.h"
 #include "steward/run_store.h"
@@ -42,6 +43,7 @@ static enum err_code start(struct engine *engine, struct db_conn *db, const stru
                             &ops[n++]);
         n += upkeep_store_observe_fence(u, ops + n);
         n += run_store_insert(arena, &run, &plan, ops + n);
+        FP("obs.before_commit");
         rc = db_run(db, ops, n, NULL, e);
         plan_done(&plan);
     }

@@ -97,6 +97,7 @@ static enum err_code claim(struct outbox_thread *t, struct err *e)
         t->n_open++;
         FP("out.before_send");
         t->ops->start(t->sender, d);
+        FP("out.after_send");
     }
     return OK;
 }
@@ -184,7 +185,9 @@ static enum err_code turn(struct outbox_thread *t, struct err *e)
     TRY(record(t, e));
     TRY(renew(t, e));
     TRY(upkeep(t, e));
+    FP("out.before_expand");
     TRY(expand(t, e));
+    FP("out.after_expand");
     t->next_due_ms = POLL_MS;
     return t->n_open < IN_FLIGHT_MAX ? claim(t, e) : OK;
 }

@@ -7,6 +7,7 @@
  */
 #include "steward/audit_log.h"
 #include "steward/clock.h"
+#include "steward/failpoint.h"
 #include "steward/log.h"
 #include "steward/retention_store.h"
 #include "steward/step_store.h"
@@ -23,9 +24,11 @@ static enum err_code number_all(struct engine *engine, struct db_conn *db, struc
     size_t count;
 
     do {
+        FP("ob.feed_before_commit");
         TRY(event_store_sequence(db, &count, e));
         if (count == 0)
             break;
+        FP("ob.feed_after_commit");
         ENGINE_COUNT(engine, events, count);
         engine_wake_outbox(engine);
         if (o->on_events)
@@ -40,7 +43,9 @@ static enum err_code chain_audit(struct db_conn *db, struct err *e)
     size_t count;
 
     do {
+        FP("ob.audit_before_commit");
         TRY(audit_log_extend(db, &count, e));
+        FP("ob.audit_after_commit");
     } while (count > 0);
     return OK;
 }
@@ -56,6 +61,7 @@ static void drop_old(struct engine *engine, struct db_conn *db, int64_t *next_ms
     if (clock_mono_ms() < *next_ms)
         return;
     *next_ms = clock_mono_ms() + RETENTION_EVERY_MS;
+    FP("ob.retention");
     if (retention_store_batch(db, &keep, &e))
         log_error("engine", "retention_trouble", &e);
 }

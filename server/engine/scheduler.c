@@ -56,6 +56,7 @@ static enum err_code fire_due(const struct firing_place *at, int64_t *next_ms, s
     /* Of a crowd, the next batch comes first: its runs are found soon enough. */
     if ((fired && !due.is_full) || has_ended)
         engine_wake_workers(at->engine);
+    FP("sch.next_computed");
     if (fired)
         *next_ms = 0; /* there may be more, or what had to come after these */
     else if (due.next_ms < 0 || due.next_ms > POLL_MS)

@@ -5,6 +5,7 @@
  * let go of, whatever the rows' tokens say. Sends have stopped until no call of that history can
  * land any more; the rows say what is to be looked at again (migrations/0080).
  */
+#include "steward/failpoint.h"
 #include "steward/log.h"
 #include "steward/timeline_store.h"
 #include "work.h"
@@ -25,6 +26,7 @@ enum err_code watch_timeline(struct worker *k, struct err *e)
         return OK;
     TRY(timeline_store_check(k->db, k->options->quiescence_ms, &seen, e));
     k->generation = db_conn_generation(k->db);
+    FP("eng.timeline_checked");
     if (seen.is_new)
         log_event(LOG_WARN, "engine", "database_restored", "timeline=%s halt_ms=%lld msg=%s",
                   seen.name, (long long) k->options->quiescence_ms,

@@ -83,9 +83,8 @@ struct work {
     struct err trouble; /* of a failed preparation */
     int64_t
         marked_mono_ms; /* taken before the mark was asked for: no send later than 5 s after it */
-    int64_t lease_mono_ms; /* our lease ends here */
-    json_t *item;          /* checkpoint item, owned; NULL until there is one */
-    json_t *events;        /* its events, owned */
+    json_t *item;       /* checkpoint item, owned; NULL until there is one */
+    json_t *events;     /* its events, owned */
 };
 
 #define WORKER_SLOTS 64

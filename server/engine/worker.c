@@ -62,7 +62,6 @@ static void hold(struct worker *k, struct claim_batch *batch, const struct step_
     batch->live++;
     w->batch = batch;
     w->row = *row;
-    w->lease_mono_ms = clock_mono_ms() + k->options->lease_ms;
 }
 
 /* Leases as the store wants them: [{"id", "token"}]; phase < 0: all. Caller owns. */
@@ -96,9 +95,6 @@ static void renew_leases(struct worker *k)
     }
     FP("lease.after_renew");
     k->renewed_ms = now;
-    for (size_t i = 0; i < WORKER_SLOTS; i++)
-        if (k->held[i])
-            k->held[i]->lease_mono_ms = now + k->options->lease_ms;
 }
 
 /* ---- doing what the core says ---- */
@@ -153,6 +149,8 @@ static void send_call(struct worker *k, struct work *w)
 static bool look_went(struct worker *k, struct work *w, enum look_result result, struct outcome *o)
 {
     if (result == LOOK_CALL) {
+        if (w->look.pages)
+            FP("eng.probe_page");
         w->phase = WORK_LOOKING;
         ENGINE_COUNT(k->engine, aws_calls, 1);
         aws_batch_start(k->calls, &w->call);
@@ -183,6 +181,8 @@ static bool execute(struct worker *k, struct work *w, struct outcome *o)
     *o = (struct outcome){ .command_id = w->command.id };
     switch (w->command.type) {
     case CMD_PROBE:
+        if (w->row.step.intent == INTENT_SAVED)
+            FP("eng.poll");
         FP("eng.probe_before");
         return look_went(k, w, look_begin(k, w, &o->seen), o);
     case CMD_MARK:
@@ -248,7 +248,9 @@ static enum err_code admit_runs(struct worker *k, bool is_due, struct err *e)
 
     if (!engine_take_admission(k->engine, is_due))
         return OK;
+    FP("eng.admit_before");
     TRY(step_store_admit(k->db, k->options->quotas, &changed, e));
+    FP("eng.admit_after");
     if (changed)
         engine_wake_publisher(k->engine);
     return OK;
@@ -369,6 +371,8 @@ static void mark_all(struct worker *k)
                              .until_ms = marks[i].until_ms,
                              .sends = marks[i].sends };
 
+        if (o.type == OUT_MARK_FUSE || o.type == OUT_MARK_QUOTA)
+            FP("eng.mark_held");
         if (o.type == OUT_MARK_PAUSED || o.type == OUT_MARK_HALTED)
             (void) err_set(&works[i]->trouble, ERR_CONFLICT, "%s", marks[i].why);
         if (o.type == OUT_MARKED) {
@@ -403,6 +407,8 @@ static void collect(const struct work *list, struct checkpoint *cp)
                                .events = json_array(),
                                .run_events = json_array() };
     for (const struct work *w = list; w; w = w->next) {
+        if (w->command.type == CMD_CANCEL)
+            FP("eng.cancel_seen");
         json_array_append(cp->steps, w->item);
         cp->has_questions |= w->row.kind->id == KIND_APPROVAL || w->row.kind->id == KIND_CAMPAIGN;
         cp->has_versions |= w->row.kind->id == KIND_SOLUTION_VERSION;
@@ -459,6 +465,8 @@ static enum err_code write_down(struct worker *k, const struct work *list, struc
         ENGINE_COUNT(k->engine, checkpoints, 1);
         ENGINE_COUNT(k->engine, steps_finished, json_array_size(cp.steps) - cp.lost);
         ENGINE_COUNT(k->engine, fence_losses, cp.lost);
+        if (cp.ended)
+            FP("eng.terminal_after_commit");
         if (cp.ended || frees_quota(list))
             engine_want_admission(k->engine);
         settle(k, list);
@@ -557,6 +565,7 @@ static void let_go(struct worker *k)
     FP("lease.before_release");
     if (step_store_release(k->db, k->owner, leases, &e))
         log_error("engine", "lease_release_failed", &e);
+    FP("lease.after_release");
 }
 
 static bool is_sending(const struct worker *k)

@@ -89,7 +89,7 @@ class Server:
                            "--quota", "dataset-import-jobs=500", "--quota", "solution-versions=500",
                            "--quota", "dataset-groups=500"] if local else []), *options]
         self.local = local
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STEWARD_"))} | (env or {})
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STEWARD_")) or k == "STEWARD_FAILPOINTS_SEEN"} | (env or {})
         self.process = None
         self.url = self.token = None
         self.session = requests.Session()

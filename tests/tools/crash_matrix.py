@@ -34,7 +34,8 @@ from world_kit import Postgres, World  # noqa: E402
 STOPPED_S = 3.5  # longer than the lease of 2 s
 ROOMS = ("server/engine", "server/aws", "server/db")
 # Not on the way of an apply: starting and stopping, credentials of a real account, schedules (they have tests of their own).
-ELSEWHERE = ("pg.", "cred.", "sch.", "db.connect", "db.reconnect", "lease.before_release")
+ELSEWHERE = ("pg.", "cred.", "sch.", "out.", "quiet.", "imp.", "adt.", "obs.", "ob.retention", "ob.audit", "db.connect", "db.auth",
+             "db.reconnect", "eng.cancel_seen", "eng.mark_held", "eng.probe_page", "lease.before_release", "lease.after_release")
 
 
 def failpoints():
