@@ -54,6 +54,9 @@ MUST_USE enum err_code aws_caller_account(struct aws_session *s, char **account,
                                           struct err *e);
 /* Seconds to add to the local clock to get the service's (from Date headers). */
 int64_t aws_clock_offset_ms(const struct aws_session *s, enum aws_service service);
+/* What the service's clock showed when clock_mono_ms() was mono_ms. Once an answer has told it, the
+ * wall clock has no part in it: somebody may set that at any time. */
+int64_t aws_time_at_mono_ms(const struct aws_session *s, enum aws_service service, int64_t mono_ms);
 
 /* ---- calls ---- */
 enum aws_outcome {

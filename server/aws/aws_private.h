@@ -221,6 +221,7 @@ struct aws_session {
     struct aws_sources *owned_sources; /* NULL: the settings' are somebody else's */
     struct aws_cache cache;
     _Atomic int64_t offset_ms[AWS_SERVICE_COUNT];
+    _Atomic int64_t mono_offset_ms[AWS_SERVICE_COUNT]; /* to clock_mono_ms(); 0: not known yet */
     pthread_mutex_t budget_lock;
     struct aws_budget budget;
 };

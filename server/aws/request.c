@@ -141,7 +141,9 @@ static void sign(const struct aws_session *s, const struct aws_call *call,
     char *date = arena_alloc(&w->arena, 17);
     struct sigv4_request rq;
 
-    if (!time_ms)
+    if (!time_ms && s->owned_sources)
+        time_ms = aws_time_at_mono_ms(s, call->service, clock_mono_ms());
+    else if (!time_ms) /* somebody else's clock */
         time_ms = s->settings.src->now_ms(s->settings.src->context) +
                   atomic_load(&s->offset_ms[call->service]);
     clock_format_amz(time_ms / 1000, date);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aws_private.h"
+#include "steward/clock.h"
 #include "steward/json.h"
 
 enum err_code aws_session_open_with(const struct aws_options *options, struct aws_sources *src,
@@ -75,6 +76,15 @@ bool aws_is_endpoint_custom(const struct aws_session *s)
 int64_t aws_clock_offset_ms(const struct aws_session *s, enum aws_service service)
 {
     return atomic_load(&s->offset_ms[service]);
+}
+
+int64_t aws_time_at_mono_ms(const struct aws_session *s, enum aws_service service, int64_t mono_ms)
+{
+    int64_t offset_ms = atomic_load(&s->mono_offset_ms[service]);
+
+    return offset_ms
+               ? mono_ms + offset_ms
+               : clock_wall_ms() - (clock_mono_ms() - mono_ms) + aws_clock_offset_ms(s, service);
 }
 
 /* The code of a failed call as ours. */

@@ -28,7 +28,7 @@ struct aws_transfer {
     size_t header_bytes, sent_bytes;
     bool is_written, is_late, is_too_big, has_age;
     bool is_head_whole, is_framed; /* the headers ended; they said how long the body is */
-    int64_t started_ms, written_wall_ms;
+    int64_t started_ms, written_wall_ms, written_mono_ms;
     int64_t date_s; /* of the Date header; 0: none */
     char error_type[160], query_error[160], bucket_region[64];
     char trouble[CURL_ERROR_SIZE];
@@ -52,6 +52,7 @@ static int on_ready(void *user, char *remote, char *local, int remote_port, int 
     }
     t->is_written = true;
     t->written_wall_ms = t->session->settings.src->now_ms(t->session->settings.src->context);
+    t->written_mono_ms = clock_mono_ms();
     return CURL_PREREQFUNC_OK;
 }
 
@@ -308,6 +309,8 @@ static void note_clock(struct aws_transfer *t)
     now_ms = s->settings.src->now_ms(s->settings.src->context);
     atomic_store(&s->offset_ms[t->call->service],
                  t->date_s * 1000 + 500 - (t->written_wall_ms + now_ms) / 2);
+    atomic_store(&s->mono_offset_ms[t->call->service],
+                 t->date_s * 1000 + 500 - (t->written_mono_ms + clock_mono_ms()) / 2);
 }
 
 static void describe_trouble(struct aws_transfer *t, CURLcode code)

@@ -127,17 +127,14 @@ static bool queue_mark(struct worker *k, struct work *w, struct outcome *o)
 
 static void send_call(struct worker *k, struct work *w)
 {
-    int64_t to_wall = clock_wall_ms() - db_now_ms(k);
-
     FP("eng.sign");
     aws_call_done(&w->call);
     aws_call_init(&w->call, AWS_PERSONALIZE, w->operation, json_incref(w->request));
     w->call.is_mutating = true;
     w->call.user = w;
-    /* Dated with the time of the mark, so that a late call of a paused worker is dead on arrival.
-     */
-    w->call.sign_time_ms =
-        w->command.mark_ms + to_wall + aws_clock_offset_ms(k->options->aws, AWS_PERSONALIZE);
+    /* Dated from just before the mark, so that a late call of a paused worker is dead on arrival.
+     * Neither a wall clock that was set nor the database's has a part in it. */
+    w->call.sign_time_ms = aws_time_at_mono_ms(k->options->aws, AWS_PERSONALIZE, w->marked_mono_ms);
     w->call.not_after_mono_ms = w->marked_mono_ms + SEND_WITHIN_MS;
     w->phase = WORK_SENDING;
     ENGINE_COUNT(k->engine, aws_calls, 1);
