@@ -12,7 +12,7 @@
 #include "world.h"
 
 struct totals {
-    unsigned long runs, violations, events, crashes, pauses, sends, resources, fenced;
+    unsigned long runs, violations, events, crashes, pauses, sends, resources, fenced, failovers;
     double years;
 };
 
@@ -26,6 +26,7 @@ static void add(struct totals *t, const struct verdict *v)
     t->sends += v->sends;
     t->resources += v->resources;
     t->fenced += v->fenced;
+    t->failovers += v->failovers;
     t->years += (double) v->simulated_ms / 1000 / 86400 / 365.25;
 }
 
@@ -90,9 +91,10 @@ int main(int argc, char **argv)
     }
     printf("%s %s: %lu runs, %lu violations, %.1f M events, %.1f simulated years, %lu crashes, %lu "
            "pauses, %lu sends,"
-           " %lu resources, %lu writes fenced off, seeds %llu..%llu\n",
+           " %lu resources, %lu writes fenced off, %lu failovers that lost commits, seeds "
+           "%llu..%llu\n",
            mutant ? "mutant" : "DST", mutant_names[mutant], t.runs, t.violations,
            (double) t.events / 1e6, t.years, t.crashes, t.pauses, t.sends, t.resources, t.fenced,
-           first, first + runs - 1);
+           t.failovers, first, first + runs - 1);
     return mutant == MUTANT_NONE ? 0 : t.violations == 0;
 }

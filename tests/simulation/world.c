@@ -5,105 +5,16 @@
  * how often, is drawn per seed (swarm testing), so that quiet faults are not drowned by loud ones.
  * After HEAL_MS all faults stop: then every step must end.
  */
-#include "world.h"
+#include "world_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "steward/step.h"
-
-#define STEPS      4
-#define REPLICAS   3
-#define EVENTS_MAX 512
-#define NAMES_MAX  8 /* attempts per step */
-
-#define SECOND       1000LL
-#define MINUTE       (60 * SECOND)
-#define LEASE        (30 * SECOND)
-#define WINDOW       (15 * MINUTE)
-#define SEND_WITHIN  (5 * SECOND)
-#define CALL_TIMEOUT (20 * SECOND)
-#define HEAL_MS      (4 * 60 * MINUTE)
-#define END_MS       (48 * 60 * MINUTE)
-
 const char *const mutant_names[MUTANT_COUNT] = {
-    "none",        "no-fence", "late-signing",  "short-quiescence", "unmatched-reply",
-    "blind-retry", "no-mark",  "ignored-cancel"
-};
-
-/* The committed row of a step. */
-struct row {
-    struct step step;
-    int owner; /* replica, -1: none */
-    int64_t token, wake_ms;
-    bool has_arn;
-    int arn_attempt; /* which attempt's resource the row points at */
-};
-
-/* What AWS holds under the name of (step, attempt). */
-struct resource {
-    int count;
-    int64_t created_ms, ready_ms;
-    bool will_fail;
-};
-
-struct replica {
-    uint32_t incarnation;
-    int64_t paused_until_ms;
-    bool is_up, is_busy;
-    int step; /* held */
-    int64_t token;
-    struct row copy;
-    struct command command;
-    int64_t marked_ms; /* before the mark was asked for */
-    uint32_t call;     /* id of the open call */
-};
-
-enum event_type {
-    EV_POLL,
-    EV_CRASH,
-    EV_RESTART,
-    EV_PAUSE,
-    EV_LOOKED,
-    EV_MARK,
-    EV_SEND,
-    EV_LAND,
-    EV_REPLY,
-    EV_TIMEOUT,
-    EV_SAVE,
-    EV_CANCEL
-};
-struct event {
-    int64_t at_ms;
-    uint32_t order;
-    enum event_type type;
-    int replica;
-    uint32_t incarnation, call;
-    /* of calls */
-    int step, attempt;
-    enum op op;
-    int64_t dated_ms;
-    enum outcome_type reply;
-};
-
-struct world {
-    uint64_t random;
-    enum mutant mutant;
-    bool verbose, needs_quiescence;
-    int64_t now_ms;
-    struct event heap[EVENTS_MAX];
-    int n_events;
-    uint32_t order, next_call;
-    struct row rows[STEPS];
-    struct resource resources[STEPS][NAMES_MAX];
-    struct replica replicas[REPLICAS];
-    bool is_cancelled;
-    int n_landing; /* calls still on their way */
-    /* fault rates in 1/1000, drawn per seed */
-    unsigned crash, pause, lost_commit, lost_reply, server_error, throttle, late_landing,
-        list_lag_ms, fail;
-    struct verdict *out;
+    "none",        "no-fence", "late-signing",   "short-quiescence", "unmatched-reply",
+    "blind-retry", "no-mark",  "ignored-cancel", "unseen-restore",   "short-halt",
+    "set-clock"
 };
 
 static uint64_t draw(struct world *w)
@@ -115,17 +26,17 @@ static uint64_t draw(struct world *w)
     return x ^ (x >> 31);
 }
 
-static int64_t below(struct world *w, int64_t n)
+int64_t below(struct world *w, int64_t n)
 {
     return n > 0 ? (int64_t) (draw(w) % (uint64_t) n) : 0;
 }
 
-static bool chance(struct world *w, unsigned per_mille)
+bool chance(struct world *w, unsigned per_mille)
 {
     return w->now_ms < HEAL_MS && below(w, 1000) < (int64_t) per_mille;
 }
 
-static void violate(struct world *w, const char *what)
+void violate(struct world *w, const char *what)
 {
     if (!w->out->violation)
         w->out->violation = what;
@@ -140,7 +51,7 @@ static bool is_before(const struct event *a, const struct event *b)
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
 }
 
-static void push(struct world *w, struct event ev)
+void push(struct world *w, struct event ev)
 {
     int i = w->n_events++;
 
@@ -192,20 +103,7 @@ static void later(struct world *w, int r, enum event_type type, int64_t delay_ms
 
 /* ---- the database ---- */
 
-static bool is_ours(const struct world *w, int r)
-{
-    const struct replica *p = &w->replicas[r];
-    const struct row *row = &w->rows[p->step];
-
-    return w->mutant == MUTANT_NO_FENCE || (row->token == p->token && row->owner == r);
-}
-
-static bool is_live(const struct row *row)
-{
-    return row->step.state == STEP_READY || row->step.state == STEP_WAITING;
-}
-
-static void drop(struct world *w, int r)
+void drop(struct world *w, int r)
 {
     w->replicas[r].is_busy = false;
     w->replicas[r].call = 0;
@@ -213,9 +111,6 @@ static void drop(struct world *w, int r)
 }
 
 /* ---- the shell around the core ---- */
-
-static void proceed(struct world *w, int r, enum outcome_type type, enum seen seen,
-                    uint32_t command_id);
 
 static void execute(struct world *w, int r)
 {
@@ -249,8 +144,7 @@ static void execute(struct world *w, int r)
     }
 }
 
-static void proceed(struct world *w, int r, enum outcome_type type, enum seen seen,
-                    uint32_t command_id)
+void proceed(struct world *w, int r, enum outcome_type type, enum seen seen, uint32_t command_id)
 {
     struct replica *p = &w->replicas[r];
     struct outcome o = { .type = type,
@@ -300,6 +194,7 @@ static void on_poll(struct world *w, int r)
     row->owner = r;
     row->token++;
     row->wake_ms = w->now_ms + LEASE;
+    remember(w);
     if (chance(w, w->lost_commit)) { /* claimed, and the reply was lost: the lease must lapse */
         later(w, r, EV_POLL, 1000);
         return;
@@ -311,72 +206,6 @@ static void on_poll(struct world *w, int r)
     p->copy.step.is_ours = row->step.intent == INTENT_SAVED;
     p->copy.step.command_id = 0;
     proceed(w, r, OUT_CLAIMED, SEEN_ABSENT, 0);
-}
-
-static enum seen look(struct world *w, const struct replica *p, int attempt)
-{
-    const struct resource *x = &w->resources[p->step][attempt - 1];
-
-    if (x->count == 0 || w->now_ms < x->created_ms + below(w, (int64_t) w->list_lag_ms + 1))
-        return SEEN_ABSENT;
-    if (w->now_ms < x->ready_ms)
-        return SEEN_IN_PROGRESS;
-    return x->will_fail ? SEEN_FAILED : SEEN_MATCHES;
-}
-
-static void on_looked(struct world *w, int r)
-{
-    struct replica *p = &w->replicas[r];
-    enum seen seen = look(w, p, p->copy.step.attempt);
-
-    if (chance(w, w->server_error + w->throttle)) {
-        proceed(w, r, OUT_LOOK_RETRY, SEEN_ABSENT, p->command.id);
-        return;
-    }
-    /* A saved resource is described by its ARN, which does not lag. */
-    if (p->copy.step.intent == INTENT_SAVED && seen == SEEN_ABSENT)
-        seen = SEEN_IN_PROGRESS;
-    if (seen != SEEN_ABSENT)
-        p->copy.step.is_ours = true;
-    proceed(w, r, OUT_SEEN, seen, p->command.id);
-}
-
-static void on_mark(struct world *w, int r)
-{
-    struct replica *p = &w->replicas[r];
-    struct row *row = &w->rows[p->step];
-    struct step *s = &row->step;
-    bool is_blind = w->mutant == MUTANT_NO_MARK;
-
-    if (!is_ours(w, r) || !is_live(row)) {
-        w->out->fenced++;
-        proceed(w, r, OUT_MARK_LOST, SEEN_ABSENT, p->command.id);
-        return;
-    }
-    if (w->is_cancelled && w->mutant != MUTANT_IGNORED_CANCEL) {
-        proceed(w, r, OUT_MARK_CANCELLED, SEEN_ABSENT, p->command.id);
-        return;
-    }
-    if (w->is_cancelled)
-        violate(w, "I15: marked after the cancel");
-    if (!is_blind) {
-        if (s->intent == INTENT_MAYBE_SENT)
-            s->ambiguous_ms = s->last_mark_ms;
-        s->intent = INTENT_MAYBE_SENT;
-        s->op = p->command.op;
-        s->sends++;
-        s->last_mark_ms = w->now_ms;
-        row->wake_ms = w->now_ms + LEASE;
-    }
-    if (chance(w, w->lost_commit)) {
-        proceed(w, r, OUT_MARK_UNKNOWN, SEEN_ABSENT, p->command.id);
-        return;
-    }
-    p->copy.step.intent = INTENT_MAYBE_SENT;
-    p->copy.step.op = p->command.op;
-    p->copy.step.sends = is_blind ? p->copy.step.sends + 1 : s->sends;
-    p->copy.step.last_mark_ms = w->now_ms;
-    proceed(w, r, OUT_MARKED, SEEN_ABSENT, p->command.id);
 }
 
 static void on_send(struct world *w, int r)
@@ -392,61 +221,23 @@ static void on_send(struct world *w, int r)
                           .op = p->command.op,
                           .dated_ms = is_late ? w->now_ms : p->command.mark_ms };
 
+    if (chance(w, w->clock)) /* somebody sets the clock between the look and the send */
+        w->wall_skew_ms[r] += below(w, 2 * WINDOW) - WINDOW;
+    if (w->mutant == MUTANT_SET_CLOCK)
+        call.dated_ms += w->wall_skew_ms[r];
     if (!is_late && w->now_ms - p->marked_ms > SEND_WITHIN) {
         proceed(w, r, OUT_NOT_SENT, SEEN_ABSENT, p->command.id);
         return;
     }
     w->out->sends++;
+    if (chance(w, w->failover)) /* what was just marked may not have got to the standby */
+        push(w, (struct event){ .at_ms = w->now_ms + below(w, 20 * SECOND), .type = EV_FAILOVER });
     call.at_ms = w->now_ms + 10 + below(w, 2000);
     if (chance(w, w->late_landing)) /* held up in the network, for seconds or for hours */
         call.at_ms += below(w, chance(w, 500) ? 30 * SECOND : 180 * MINUTE);
     push(w, call);
     w->n_landing++;
     later(w, r, EV_TIMEOUT, CALL_TIMEOUT);
-}
-
-static void land(struct world *w, struct event *call)
-{
-    struct resource *x = &w->resources[call->step][call->attempt - 1];
-
-    call->reply = OUT_SENT_OK;
-    if (w->now_ms - call->dated_ms > WINDOW) {
-        call->reply = OUT_NOT_SENT; /* the signature is too old */
-        return;
-    }
-    if (chance(w, w->throttle)) {
-        call->reply = OUT_SENT_BUSY;
-        return;
-    }
-    if (chance(w, w->server_error)) {
-        call->reply = OUT_SENT_UNKNOWN; /* 5xx before the effect */
-        return;
-    }
-    if (x->count > 0 && !w->needs_quiescence) {
-        call->reply = OUT_SENT_EXISTS;
-        return;
-    }
-    if (++x->count > 1)
-        violate(w, "I8: two resources of one intent");
-    if (x->count == 1) {
-        x->created_ms = w->now_ms;
-        x->ready_ms = w->now_ms + 10 * SECOND + below(w, 40 * MINUTE);
-        x->will_fail = below(w, 1000) < (int64_t) w->fail;
-        w->out->resources++;
-    }
-    if (chance(w, w->server_error))
-        call->reply = OUT_SENT_UNKNOWN; /* 5xx after the effect */
-}
-
-static void on_land(struct world *w, struct event call)
-{
-    w->n_landing--;
-    land(w, &call);
-    if (chance(w, w->lost_reply))
-        return; /* the caller times out */
-    call.type = EV_REPLY;
-    call.at_ms = w->now_ms + 5 + below(w, 500);
-    push(w, call);
 }
 
 static void on_reply(struct world *w, const struct event *ev)
@@ -474,60 +265,6 @@ static void on_timeout(struct world *w, const struct event *ev)
             SEEN_ABSENT, p->command.id);
 }
 
-/* The checkpoint, as the store writes it. */
-static void save(struct row *row, const struct replica *p, int64_t now_ms)
-{
-    const struct command *c = &p->command;
-    struct step *s = &row->step;
-    bool is_trouble = c->why == WHY_LOOK || c->why == WHY_BUSY || c->why == WHY_UNKNOWN_OUTCOME ||
-                      c->why == WHY_LIST_LAG;
-
-    if (c->is_refund && s->sends == p->copy.step.sends && s->intent == INTENT_MAYBE_SENT)
-        s->intent = INTENT_PLANNED;
-    if (c->is_ambiguous)
-        s->ambiguous_ms = s->last_mark_ms;
-    if (c->type == CMD_SAVE || (c->is_found && s->intent == INTENT_MAYBE_SENT)) {
-        s->intent = INTENT_SAVED;
-        if (s->op == OP_NONE)
-            s->op = OP_CREATE;
-        if (s->sends == 0)
-            s->sends = 1;
-    }
-    s->failures = is_trouble ? (c->why == WHY_LIST_LAG && !s->is_lagging ? 1 : s->failures + 1) : 0;
-    s->is_lagging = c->why == WHY_LIST_LAG;
-    row->owner = -1;
-    row->wake_ms = now_ms + c->wait_ms;
-    s->state = STEP_WAITING;
-    if (c->type == CMD_RETRY) {
-        s->attempt++;
-        s->intent = INTENT_NONE;
-        s->op = OP_NONE;
-        s->sends = 0;
-        s->ambiguous_ms = 0;
-    }
-    if (c->type == CMD_FAIL)
-        s->state = STEP_FAILED;
-    else if (c->type == CMD_CANCEL)
-        s->state = STEP_CANCELLED;
-    else if (c->type == CMD_DONE)
-        s->state = STEP_SUCCEEDED;
-}
-
-static void on_save(struct world *w, int r)
-{
-    struct replica *p = &w->replicas[r];
-    struct row *row = &w->rows[p->step];
-
-    if (!is_ours(w, r) || !is_live(row)) {
-        if (!is_live(row) && w->mutant == MUTANT_NO_FENCE && is_live(&p->copy))
-            violate(w, "I10: a final state was written over");
-        w->out->fenced++;
-    } else {
-        save(row, p, w->now_ms);
-    }
-    drop(w, r);
-}
-
 static void on_crash(struct world *w, int r)
 {
     struct replica *p = &w->replicas[r];
@@ -542,10 +279,9 @@ static void on_crash(struct world *w, int r)
 
 static void note(struct world *w, const struct event *ev)
 {
-    static const char *const names[] = {
-        "poll", "crash", "restart", "pause",   "looked", "mark",
-        "send", "land",  "reply",   "timeout", "save",   "cancel"
-    };
+    static const char *const names[] = { "poll", "crash",  "restart", "pause", "looked",
+                                         "mark", "send",   "land",    "reply", "timeout",
+                                         "save", "cancel", "failover" };
     uint64_t x = (uint64_t) ev->at_ms * 31 + (uint64_t) ev->type * 7 + (uint64_t) ev->replica;
 
     w->out->trace = (w->out->trace ^ x) * 0x100000001B3ULL;
@@ -564,7 +300,7 @@ static void handle(struct world *w, const struct event *ev)
 {
     struct replica *p = &w->replicas[ev->replica];
     bool is_process = ev->type != EV_LAND && ev->type != EV_REPLY && ev->type != EV_CANCEL &&
-                      ev->type != EV_RESTART;
+                      ev->type != EV_RESTART && ev->type != EV_FAILOVER;
 
     note(w, ev);
     if (ev->type == EV_CANCEL) {
@@ -573,6 +309,10 @@ static void handle(struct world *w, const struct event *ev)
     }
     if (ev->type == EV_LAND) {
         on_land(w, *ev);
+        return;
+    }
+    if (ev->type == EV_FAILOVER) {
+        on_failover(w);
         return;
     }
     if (is_process && ev->incarnation != p->incarnation)
@@ -628,6 +368,8 @@ static void set_up(struct world *w)
     w->late_landing = rate(w, 200);
     w->list_lag_ms = below(w, 2) ? (unsigned) below(w, 60 * SECOND) : 0;
     w->fail = rate(w, 150);
+    w->failover = rate(w, 60);
+    w->clock = rate(w, 900);
     w->needs_quiescence = below(w, 2) == 0; /* names of solution versions: not unique, or unique */
     for (int i = 0; i < STEPS; i++) {
         struct step *s = &w->rows[i].step;

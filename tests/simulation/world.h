@@ -19,6 +19,9 @@ enum mutant {
     MUTANT_BLIND_RETRY,      /* an unknown outcome is taken for a NO */
     MUTANT_NO_MARK,          /* nothing is committed before the call */
     MUTANT_IGNORED_CANCEL,   /* the mark does not look at the cancel */
+    MUTANT_UNSEEN_RESTORE,   /* a failover that lost commits goes unnoticed */
+    MUTANT_SHORT_HALT,       /* after a failover sends go on at once */
+    MUTANT_SET_CLOCK,        /* calls are dated by a wall clock that somebody sets */
     MUTANT_COUNT
 };
 extern const char *const mutant_names[MUTANT_COUNT];
@@ -26,7 +29,7 @@ extern const char *const mutant_names[MUTANT_COUNT];
 struct verdict {
     const char *violation; /* NULL: none */
     uint64_t trace;        /* hash of the history */
-    uint32_t events, crashes, pauses, sends, resources, fenced;
+    uint32_t events, crashes, pauses, sends, resources, fenced, failovers;
     int64_t simulated_ms;
 };
 
