@@ -79,4 +79,3 @@ void on_land(struct world *w, struct event call)
     call.at_ms = w->now_ms + 5 + below(w, 500);
     push(w, call);
 }
-

@@ -164,4 +164,3 @@ void on_save(struct world *w, int r)
     }
     drop(w, r);
 }
-

@@ -109,7 +109,6 @@ struct world {
     struct verdict *out;
 };
 
-
 /* ---- world.c ---- */
 int64_t below(struct world *w, int64_t n);
 /* While faults happen at all. */
