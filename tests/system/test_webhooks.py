@@ -12,7 +12,7 @@ import pytest
 
 from server_kit import IS_SANITIZED, ROOT, Server, config, wait_until
 from test_contract import check
-from webhook_kit import Receiver, Silent
+from webhook_kit import Receiver, Silent, with_the_public_library
 
 FAST = ["--webhook-allow", "127.0.0.0/8", "--delivery-time-scale", "1000", "--delivery-timeout", "1500ms", "--observe-every", "0"]
 
@@ -83,6 +83,21 @@ def test_events_arrive_signed_filtered_and_in_order(server):
             assert abs(int(hit["headers"]["webhook-timestamp"]) - time.time()) < 120
             assert hit["headers"]["webhook-signature"] == signature(secret, hit)
         assert len(set(all_of_it.ids())) == len(all_of_it.ids()), "no repeats without a reason"
+
+
+def test_the_public_library_verifies_them(server):
+    """During a rotation, too: receivers that still have the old secret go on working. What was changed on the way is refused."""
+    script = ("const [secret, body, headers] = process.argv.slice(1);"
+              "try { console.log(new Webhook(secret).verify(body, JSON.parse(headers)).type) } catch (e) { console.log(e.constructor.name) }")
+    with Receiver() as r:
+        made = hook(server, r.url, types=["test.none"])
+        new = server.ok("POST", f"/webhooks/{made['id']}/rotate")["secret"]
+        ping(server, made["id"])
+        hit = wait_until(lambda: r.hits)[0]
+    headers, body = json.dumps({k.lower(): v for k, v in hit["headers"].items()}), hit["body"].decode()
+    assert with_the_public_library(script, made["secret"], body, headers).strip() == "test.ping"
+    assert with_the_public_library(script, new, body, headers).strip() == "test.ping"
+    assert with_the_public_library(script, new, body + " ", headers).strip() == "WebhookVerificationError"
 
 
 def test_a_secret_is_shown_once_and_rotation_signs_twice(server):

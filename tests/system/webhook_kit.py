@@ -1,9 +1,27 @@
 """A receiver of webhooks for system tests: it keeps what came and answers as it is told."""
 import http.server
 import json
+import pathlib
+import shutil
 import socket
+import subprocess
 import threading
 import time
+
+import pytest
+
+JS = pathlib.Path(__file__).resolve().parents[1] / "js"
+
+
+def with_the_public_library(script, *arguments):
+    """What a JavaScript module prints that may use npm's standardwebhooks; its arguments are in process.argv from 1 on."""
+    node = shutil.which("node")
+    if not node or not (JS / "node_modules/standardwebhooks").is_dir():
+        pytest.skip("tests/js has no standardwebhooks: script/bootstrap installs it")
+    done = subprocess.run([node, "--input-type=module", "-e", "import { Webhook } from 'standardwebhooks';" + script, *arguments], cwd=JS,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class Receiver:
