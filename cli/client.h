@@ -14,27 +14,27 @@
 struct client_options {
     char *url, *token, *data_dir, *ca_bundle;
 };
-#define CLIENT_OPTIONS(owner)                                                             \
-    { .name = "ca-bundle",                                                                \
-      .type = CONF_TEXT,                                                                  \
-      .offset = offsetof(owner, client.ca_bundle),                                        \
-      .value = "FILE",                                                                    \
-      .help = "certificates that an https:// server is checked against" },                \
-        { .name = "url",                                                                  \
-          .type = CONF_TEXT,                                                              \
-          .offset = offsetof(owner, client.url),                                          \
-          .value = "URL",                                                                 \
-          .help = "the server; found in the data directory by default" },                 \
-        { .name = "data-dir",                                                             \
-          .type = CONF_TEXT,                                                              \
-          .offset = offsetof(owner, client.data_dir),                                     \
-          .value = "DIR",                                                                 \
-          .help = "the server's data directory, where URL and token are found" },         \
-    {                                                                                     \
-        .name = "token", .type = CONF_TEXT, .offset = offsetof(owner, client.token),      \
-        .value = "TOKEN", .help = "bearer token; found in the data directory by default", \
-        .is_secret = true                                                                 \
+#define CLIENT_OPTIONS_AT(owner, at)                                                               \
+    { .name = "ca-bundle",                                                                         \
+      .type = CONF_TEXT,                                                                           \
+      .offset = offsetof(owner, at.ca_bundle),                                                     \
+      .value = "FILE",                                                                             \
+      .help = "certificates that an https:// server is checked against" },                         \
+        { .name = "url",                                                                           \
+          .type = CONF_TEXT,                                                                       \
+          .offset = offsetof(owner, at.url),                                                       \
+          .value = "URL",                                                                          \
+          .help = "the server; found in the data directory by default" },                          \
+        { .name = "data-dir",                                                                      \
+          .type = CONF_TEXT,                                                                       \
+          .offset = offsetof(owner, at.data_dir),                                                  \
+          .value = "DIR",                                                                          \
+          .help = "the server's data directory, where URL and token are found" },                  \
+    {                                                                                              \
+        .name = "token", .type = CONF_TEXT, .offset = offsetof(owner, at.token), .value = "TOKEN", \
+        .help = "bearer token; found in the data directory by default", .is_secret = true          \
     }
+#define CLIENT_OPTIONS(owner) CLIENT_OPTIONS_AT(owner, client)
 
 struct client;
 MUST_USE enum err_code client_open(const struct client_options *options, struct client **out,

@@ -10,17 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
 #include "steward/cli.h"
 #include "steward/json.h"
 #include "steward/mem.h"
 #include "steward/str.h"
+#include "verbs.h"
 
 struct options {
-    struct client_options client;
+    struct cli_head head;
     char *config, *kind, *expression, *after, *time_zone, *start_at, *end_at, *overlap, *catch_up;
     char *deadline, *jitter, *name, *run_options, *reason, *until, *count, *from, *to;
-    bool json;
 };
 
 #define TEXT(field, option, word, says)                                               \
@@ -29,11 +28,7 @@ struct options {
         .value = word, .help = says                                                   \
     }
 static const struct conf_option option_rows[] = {
-    CLIENT_OPTIONS(struct options),
-    { .name = "json",
-      .type = CONF_FLAG,
-      .offset = offsetof(struct options, json),
-      .help = "print JSON" },
+    HEAD_OPTIONS(struct options),
     TEXT(config, "config", "NAME", "list: only schedules of this config"),
     TEXT(kind, "kind", "KIND", "update: what it starts"),
     TEXT(expression, "expression", "TEXT", "update: when, e.g. \"rate(6 hours)\""),
@@ -134,35 +129,22 @@ static bool add_number(json_t *body, const char *key, const char *text)
     return true;
 }
 
-static void add_text(json_t *body, const char *key, const char *text)
-{
-    if (text)
-        json_object_set_new(body, key, json_string(text));
-}
-
 /* NULL: an option is malformed, and it was said. Caller owns. */
 static json_t *spec_body(const struct options *o)
 {
     json_t *body = json_object();
 
-    add_text(body, "kind", o->kind);
-    add_text(body, "expression", o->expression);
-    add_text(body, "after", o->after);
-    add_text(body, "timeZone", o->time_zone);
-    add_text(body, "startAt", o->start_at);
-    add_text(body, "endAt", o->end_at);
-    add_text(body, "overlap", o->overlap);
-    add_text(body, "catchUp", o->catch_up);
-    add_text(body, "name", o->name);
-    if (o->run_options) {
-        json_t *options = json_loads(o->run_options, 0, NULL);
-
-        if (!options)
-            (void) fprintf(stderr, "--options: this is not JSON: %s\n", o->run_options);
-        if (!options || json_object_set_new(body, "options", options))
-            return json_decref(body), NULL;
-    }
-    if (!add_number(body, "startingDeadlineSeconds", o->deadline) ||
+    cli_add_text(body, "kind", o->kind);
+    cli_add_text(body, "expression", o->expression);
+    cli_add_text(body, "after", o->after);
+    cli_add_text(body, "timeZone", o->time_zone);
+    cli_add_text(body, "startAt", o->start_at);
+    cli_add_text(body, "endAt", o->end_at);
+    cli_add_text(body, "overlap", o->overlap);
+    cli_add_text(body, "catchUp", o->catch_up);
+    cli_add_text(body, "name", o->name);
+    if (!cli_add_json(body, "options", o->run_options) ||
+        !add_number(body, "startingDeadlineSeconds", o->deadline) ||
         !add_number(body, "jitterSeconds", o->jitter))
         return json_decref(body), NULL;
     return body;
@@ -172,100 +154,93 @@ static json_t *pause_body(const struct options *o)
 {
     json_t *body = json_object();
 
-    add_text(body, "reason", o->reason);
-    add_text(body, "until", o->until);
+    cli_add_text(body, "reason", o->reason);
+    cli_add_text(body, "until", o->until);
     return body;
 }
 
-struct ask {
-    const struct options *o;
-    const struct conf_list *rest;
-    struct buf path;
-    json_t *body; /* NULL: none */
-};
-
-static bool ask_list(struct ask *a)
+static bool ask_list(struct cli_asked *a)
 {
+    const struct options *o = a->options;
+
     buf_adds(&a->path, "/schedules?limit=200");
-    cli_add_parameter(&a->path, "config", a->o->config);
+    cli_add_parameter(&a->path, "config", o->config);
     return true;
 }
 
-static bool ask_one(struct ask *a)
+static bool ask_one(struct cli_asked *a)
 {
-    buf_printf(&a->path, "/schedules/%s", a->rest->items[0]);
+    buf_adds(&a->path, "/schedules/");
+    cli_add_argument(a);
     return true;
 }
 
-static bool ask_create(struct ask *a)
+static bool ask_create(struct cli_asked *a)
 {
     buf_adds(&a->path, "/schedules");
-    a->body = spec_body(a->o);
+    a->body = spec_body(a->options);
     if (!a->body)
         return false;
-    add_text(a->body, "config", a->rest->items[0]);
-    add_text(a->body, "kind", a->rest->items[1]);
+    cli_add_text(a->body, "config", a->rest->items[0]);
+    cli_add_text(a->body, "kind", a->rest->items[1]);
     if (a->rest->count > 2)
-        add_text(a->body, "expression", a->rest->items[2]);
+        cli_add_text(a->body, "expression", a->rest->items[2]);
     return true;
 }
 
-static bool ask_update(struct ask *a)
+static bool ask_update(struct cli_asked *a)
 {
-    a->body = spec_body(a->o);
+    a->body = spec_body(a->options);
     return a->body && ask_one(a);
 }
 
-static bool ask_pause(struct ask *a)
+static bool ask_pause(struct cli_asked *a)
 {
-    a->body = pause_body(a->o);
+    a->body = pause_body(a->options);
     json_object_set_new(a->body, "paused", json_true());
     return ask_one(a);
 }
 
-static bool ask_resume(struct ask *a)
+static bool ask_resume(struct cli_asked *a)
 {
     a->body = json_pack("{s:b}", "paused", 0);
     return ask_one(a);
 }
 
-static bool ask_run(struct ask *a)
+static bool ask_run(struct cli_asked *a)
 {
-    buf_printf(&a->path, "/schedules/%s/run", a->rest->items[0]);
+    (void) ask_one(a);
+    buf_adds(&a->path, "/run");
     return true;
 }
 
-static bool ask_fires(struct ask *a)
+static bool ask_fires(struct cli_asked *a)
 {
-    buf_printf(&a->path, "/schedules/%s/fires", a->rest->items[0]);
-    cli_add_parameter(&a->path, "count", a->o->count);
-    cli_add_parameter(&a->path, "from", a->o->from);
-    cli_add_parameter(&a->path, "to", a->o->to);
+    const struct options *o = a->options;
+
+    (void) ask_one(a);
+    buf_adds(&a->path, "/fires");
+    cli_add_parameter(&a->path, "count", o->count);
+    cli_add_parameter(&a->path, "from", o->from);
+    cli_add_parameter(&a->path, "to", o->to);
     return true;
 }
 
-static bool ask_server_pause(struct ask *a)
+static bool ask_server_pause(struct cli_asked *a)
 {
     buf_adds(&a->path, "/pause");
-    a->body = pause_body(a->o);
+    a->body = pause_body(a->options);
     return true;
 }
 
-static bool ask_server_resume(struct ask *a)
+static bool ask_server_resume(struct cli_asked *a)
 {
     buf_adds(&a->path, "/resume");
     return true;
 }
 
-struct verb {
-    const char *name, *usage, *method;
-    size_t least, most; /* positional arguments after the verb */
-    bool (*ask)(struct ask *a);
-    void (*print)(const json_t *body);
-};
-
 /* clang-format off */
-static const struct verb verbs[] = {
+static const struct cli_verb verbs[] = {
     { "list", "steward schedules list [--config NAME] [--json]\n\nLive schedules with their next fire, in words.",
       "GET", 0, 0, ask_list, print_list },
     { "get", "steward schedules get SCHEDULE [--json]\n\nOne schedule.", "GET", 1, 1, ask_one, print_schedule },
@@ -282,59 +257,38 @@ static const struct verb verbs[] = {
     { "fires", "steward schedules fires SCHEDULE [--count N | --from TIME --to TIME]\n\nWhat became of past fires; with "
       "options, the fires to come.", "GET", 1, 1, ask_fires, print_fires },
 };
-static const struct verb server_pause = {
+static const struct cli_verb server_pause = {
     "pause", "steward pause [--reason TEXT] [--until TIME]\n\nStops spending, server-wide: nothing that buys is started.",
     "POST", 0, 0, ask_server_pause, print_pause
 };
-static const struct verb server_resume = {
+static const struct cli_verb server_resume = {
     "resume", "steward resume\n\nSpending goes on; what waited goes on at once.", "POST", 0, 0, ask_server_resume, print_pause
 };
 /* clang-format on */
 
-static int run_verb(const struct verb *v, char *const argv[])
-{
-    const struct cli_usage usage = { v->usage, option_rows, ARRAY_LEN(option_rows), v->least,
-                                     v->most };
-    struct options o = { 0 };
-    struct conf_list rest = { 0 };
-    struct ask ask = { .o = &o, .rest = &rest };
-    int code = cli_parse(&usage, argv, &o, &rest);
-
-    if (code == CLI_GO_ON)
-        code = v->ask(&ask) ? cli_ask(&(struct cli_call){ .client = &o.client,
-                                                          .method = v->method,
-                                                          .path = ask.path.data,
-                                                          .body = ask.body,
-                                                          .json = o.json,
-                                                          .print = v->print })
-                            : 2;
-    json_decref(ask.body);
-    buf_done(&ask.path);
-    cli_parsed_done(&usage, &o, &rest);
-    return code;
-}
+static const struct cli_verbs table = {
+    .name = "schedules",
+    .verbs = verbs,
+    .n_verbs = ARRAY_LEN(verbs),
+    .options = option_rows,
+    .n_options = ARRAY_LEN(option_rows),
+    .options_size = sizeof(struct options),
+    .more = "steward schedules next EXPRESSION\n\nThe next fires of an expression (offline).",
+};
 
 int cli_schedules(char *const argv[])
 {
     if (argv[0] && str_eq(argv[0], "next"))
         return cli_schedule_next(argv + 1);
-    for (size_t i = 0; argv[0] && i < ARRAY_LEN(verbs); i++)
-        if (str_eq(verbs[i].name, argv[0]))
-            return run_verb(&verbs[i], argv + 1);
-    (void) fprintf(stderr, "usage: steward schedules VERB …\n\n");
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        (void) fprintf(stderr, "%s\n\n", verbs[i].usage);
-    (void) fprintf(stderr, "steward schedules next EXPRESSION\n\nThe next fires of an expression "
-                           "(offline).\n");
-    return argv[0] && (str_eq(argv[0], "--help") || str_eq(argv[0], "-h")) ? 0 : 2;
+    return cli_run_verbs(&table, argv);
 }
 
 int cli_pause(char *const argv[])
 {
-    return run_verb(&server_pause, argv);
+    return cli_run_verb(&table, &server_pause, argv);
 }
 
 int cli_resume(char *const argv[])
 {
-    return run_verb(&server_resume, argv);
+    return cli_run_verb(&table, &server_resume, argv);
 }

@@ -8,23 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
 #include "steward/cli.h"
 #include "steward/json.h"
+#include "verbs.h"
 
 struct options {
-    struct client_options client;
+    struct cli_head head;
     struct conf_list scopes;
     int64_t days;
-    bool json;
 };
 
 static const struct conf_option option_rows[] = {
-    CLIENT_OPTIONS(struct options),
-    { .name = "json",
-      .type = CONF_FLAG,
-      .offset = offsetof(struct options, json),
-      .help = "print JSON" },
+    HEAD_OPTIONS(struct options),
     { .name = "scope",
       .type = CONF_LIST,
       .offset = offsetof(struct options, scopes),
@@ -68,68 +63,62 @@ static void print_revoked(const json_t *body)
     (void) puts("The token is revoked, everywhere within five seconds.");
 }
 
-/* Caller owns. */
-static json_t *creation(const struct options *o, const char *name)
+/* ---- what is asked ---- */
+
+static bool ask_list(struct cli_asked *a)
 {
+    buf_adds(&a->path, "/tokens?limit=200");
+    return true;
+}
+
+static bool ask_create(struct cli_asked *a)
+{
+    const struct options *o = a->options;
     json_t *scopes = json_array();
 
     for (size_t i = 0; i < o->scopes.count; i++)
         json_array_append_new(scopes, json_string(o->scopes.items[i]));
-    return json_pack("{s:s, s:o, s:I}", "name", name, "scopes", scopes, "expiresInDays",
-                     (json_int_t) o->days);
+    a->body = json_pack("{s:s, s:o, s:I}", "name", a->rest->items[0], "scopes", scopes,
+                        "expiresInDays", (json_int_t) o->days);
+    buf_adds(&a->path, "/tokens");
+    if (!a->body)
+        (void) fprintf(stderr, "The name is not UTF-8.\n");
+    return a->body != NULL;
 }
 
-static const struct verb {
-    const char *name, *usage, *method, *path; /* %s: the argument */
-    size_t arguments;
-    void (*print)(const json_t *body);
-} verbs[] = {
-    { "list", "steward tokens list [--json]\n\nLive tokens, without their secrets.", "GET",
-      "/tokens?limit=200", 0, print_list },
-    { "create",
-      "steward tokens create NAME --scope SCOPE [--expires-in-days N]\n\nPrints the secret, once.",
-      "POST", "/tokens", 1, print_secret },
-    { "rotate", "steward tokens rotate TOKEN\n\nA new secret; the old one counts for another day.",
-      "POST", "/tokens/%s/rotate", 1, print_secret },
-    { "revoke", "steward tokens revoke TOKEN\n\nEnds a token.", "DELETE", "/tokens/%s", 1,
-      print_revoked },
-};
-
-static int run_verb(const struct verb *v, char *const argv[])
+static bool ask_one(struct cli_asked *a)
 {
-    const struct cli_usage usage = { v->usage, option_rows, ARRAY_LEN(option_rows), v->arguments,
-                                     v->arguments };
-    struct options o = { 0 };
-    struct conf_list rest = { 0 };
-    int code = cli_parse(&usage, argv, &o, &rest);
-
-    if (code == CLI_GO_ON) {
-        AUTO_BUF struct buf path = { 0 };
-        AUTO_JSON json_t *body =
-            strcmp(v->name, "create") == 0 ? creation(&o, rest.items[0]) : NULL;
-        const char *rest_of_path = strstr(v->path, "%s");
-
-        buf_add(&path, v->path, rest_of_path ? (size_t) (rest_of_path - v->path) : strlen(v->path));
-        if (rest_of_path)
-            buf_printf(&path, "%s%s", rest.items[0], rest_of_path + 2);
-        code = cli_ask(&(struct cli_call){ .client = &o.client,
-                                           .method = v->method,
-                                           .path = path.data,
-                                           .body = body,
-                                           .json = o.json,
-                                           .print = v->print });
-    }
-    cli_parsed_done(&usage, &o, &rest);
-    return code;
+    buf_adds(&a->path, "/tokens/");
+    cli_add_argument(a);
+    return true;
 }
+
+static bool ask_rotate(struct cli_asked *a)
+{
+    (void) ask_one(a);
+    buf_adds(&a->path, "/rotate");
+    return true;
+}
+
+/* clang-format off */
+static const struct cli_verb verbs[] = {
+    { "list", "steward tokens list [--json]\n\nLive tokens, without their secrets.", "GET", 0, 0, ask_list, print_list },
+    { "create", "steward tokens create NAME --scope SCOPE [--expires-in-days N]\n\nPrints the secret, once.",
+      "POST", 1, 1, ask_create, print_secret },
+    { "rotate", "steward tokens rotate TOKEN\n\nA new secret; the old one counts for another day.",
+      "POST", 1, 1, ask_rotate, print_secret },
+    { "revoke", "steward tokens revoke TOKEN\n\nEnds a token.", "DELETE", 1, 1, ask_one, print_revoked },
+};
+/* clang-format on */
 
 int cli_tokens(char *const argv[])
 {
-    for (size_t i = 0; argv[0] && i < ARRAY_LEN(verbs); i++)
-        if (strcmp(verbs[i].name, argv[0]) == 0)
-            return run_verb(&verbs[i], argv + 1);
-    (void) fprintf(stderr, "usage: steward tokens VERB …\n\n");
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        (void) fprintf(stderr, "%s\n\n", verbs[i].usage);
-    return argv[0] && (str_eq(argv[0], "--help") || str_eq(argv[0], "-h")) ? 0 : 2;
+    static const struct cli_verbs table = { .name = "tokens",
+                                            .verbs = verbs,
+                                            .n_verbs = ARRAY_LEN(verbs),
+                                            .options = option_rows,
+                                            .n_options = ARRAY_LEN(option_rows),
+                                            .options_size = sizeof(struct options) };
+
+    return cli_run_verbs(&table, argv);
 }

@@ -8,17 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
 #include "steward/cli.h"
 #include "steward/json.h"
+#include "verbs.h"
 
 #define UNSET (-1)
 
 struct options {
-    struct client_options client;
+    struct cli_head head;
     char *config, *kind, *auth, *name, *topic, *run_options, *status;
     int64_t cooldown, max_per_day, window, quiet;
-    bool json, enable, disable;
+    bool enable, disable;
 };
 
 #define TEXT(field, option, word, says)                                               \
@@ -36,8 +36,7 @@ struct options {
         .name = option, .type = CONF_FLAG, .offset = offsetof(struct options, field), .help = says \
     }
 static const struct conf_option option_rows[] = {
-    CLIENT_OPTIONS(struct options),
-    FLAG(json, "json", "print JSON"),
+    HEAD_OPTIONS(struct options),
     TEXT(config, "config", "NAME", "list: only triggers of this config"),
     TEXT(kind, "kind", "KIND", "update: what it starts"),
     TEXT(auth, "auth", "WAY", "create: standardWebhooks (default), github, sns or bearer"),
@@ -110,12 +109,6 @@ static void print_test(const json_t *t)
 
 /* ---- what is asked ---- */
 
-static void add_text(json_t *body, const char *key, const char *text)
-{
-    if (text)
-        json_object_set_new(body, key, json_string(text));
-}
-
 static void add_number(json_t *body, const char *key, int64_t number)
 {
     if (number != UNSET)
@@ -127,94 +120,82 @@ static json_t *spec_body(const struct options *o)
 {
     json_t *body = json_object();
 
-    add_text(body, "kind", o->kind);
-    add_text(body, "name", o->name);
-    add_text(body, "topicArn", o->topic);
+    cli_add_text(body, "kind", o->kind);
+    cli_add_text(body, "name", o->name);
+    cli_add_text(body, "topicArn", o->topic);
     add_number(body, "cooldownSeconds", o->cooldown);
     add_number(body, "maxPerDay", o->max_per_day);
     add_number(body, "dedupeWindowSeconds", o->window);
     add_number(body, "quietSeconds", o->quiet);
     if (o->enable || o->disable)
         json_object_set_new(body, "enabled", json_boolean(o->enable));
-    if (o->run_options) {
-        json_t *options = json_loads(o->run_options, 0, NULL);
-
-        if (!options)
-            (void) fprintf(stderr, "--options: this is not JSON: %s\n", o->run_options);
-        if (!options || json_object_set_new(body, "options", options))
-            return json_decref(body), NULL;
-    }
+    if (!cli_add_json(body, "options", o->run_options))
+        return json_decref(body), NULL;
     return body;
 }
 
-struct ask {
-    const struct options *o;
-    const struct conf_list *rest;
-    struct buf path;
-    json_t *body; /* NULL: none */
-};
-
-static bool ask_list(struct ask *a)
+static bool ask_list(struct cli_asked *a)
 {
+    const struct options *o = a->options;
+
     buf_adds(&a->path, "/triggers?limit=200");
-    cli_add_parameter(&a->path, "config", a->o->config);
+    cli_add_parameter(&a->path, "config", o->config);
     return true;
 }
 
-static bool ask_one(struct ask *a)
+static bool ask_one(struct cli_asked *a)
 {
     buf_adds(&a->path, "/triggers/");
-    uri_encode(&a->path, a->rest->items[0], strlen(a->rest->items[0]), false);
+    cli_add_argument(a);
     return true;
 }
 
-static bool ask_create(struct ask *a)
+static bool ask_create(struct cli_asked *a)
 {
+    const struct options *o = a->options;
+
     buf_adds(&a->path, "/triggers");
-    a->body = spec_body(a->o);
+    a->body = spec_body(o);
     if (!a->body)
         return false;
-    add_text(a->body, "config", a->rest->items[0]);
-    add_text(a->body, "kind", a->rest->count > 1 ? a->rest->items[1] : "retrain");
-    add_text(a->body, "auth", a->o->auth ? a->o->auth : "standardWebhooks");
+    cli_add_text(a->body, "config", a->rest->items[0]);
+    cli_add_text(a->body, "kind", a->rest->count > 1 ? a->rest->items[1] : "retrain");
+    cli_add_text(a->body, "auth", o->auth ? o->auth : "standardWebhooks");
     return true;
 }
 
-static bool ask_update(struct ask *a)
+static bool ask_update(struct cli_asked *a)
 {
-    a->body = spec_body(a->o);
+    a->body = spec_body(a->options);
     return a->body && ask_one(a);
 }
 
-static bool ask_rotate(struct ask *a)
+static bool ask_rotate(struct cli_asked *a)
 {
     (void) ask_one(a);
     buf_adds(&a->path, "/rotate");
     return true;
 }
 
-static bool ask_test(struct ask *a)
+static bool ask_test(struct cli_asked *a)
 {
     (void) ask_one(a);
     buf_adds(&a->path, "/test");
     return true;
 }
 
-static bool ask_deliveries(struct ask *a)
+static bool ask_deliveries(struct cli_asked *a)
 {
+    const struct options *o = a->options;
+
     (void) ask_one(a);
     buf_adds(&a->path, "/deliveries?limit=200");
-    cli_add_parameter(&a->path, "status", a->o->status);
+    cli_add_parameter(&a->path, "status", o->status);
     return true;
 }
 
 /* clang-format off */
-static const struct verb {
-    const char *name, *usage, *method;
-    size_t least, most; /* positional arguments after the verb */
-    bool (*ask)(struct ask *a);
-    void (*print)(const json_t *body);
-} verbs[] = {
+static const struct cli_verb verbs[] = {
     { "list", "steward triggers list [--config NAME] [--json]\n\nTriggers, without their secrets.",
       "GET", 0, 0, ask_list, print_list },
     { "get", "steward triggers get TRIGGER [--json]\n\nOne trigger, by id or name.", "GET", 1, 1, ask_one, print_trigger },
@@ -231,36 +212,14 @@ static const struct verb {
 };
 /* clang-format on */
 
-static int run_verb(const struct verb *v, char *const argv[])
-{
-    const struct cli_usage usage = { v->usage, option_rows, ARRAY_LEN(option_rows), v->least,
-                                     v->most };
-    struct options o = { 0 };
-    struct conf_list rest = { 0 };
-    struct ask ask = { .o = &o, .rest = &rest };
-    int code = cli_parse(&usage, argv, &o, &rest);
-
-    if (code == CLI_GO_ON)
-        code = v->ask(&ask) ? cli_ask(&(struct cli_call){ .client = &o.client,
-                                                          .method = v->method,
-                                                          .path = ask.path.data,
-                                                          .body = ask.body,
-                                                          .json = o.json,
-                                                          .print = v->print })
-                            : 2;
-    json_decref(ask.body);
-    buf_done(&ask.path);
-    cli_parsed_done(&usage, &o, &rest);
-    return code;
-}
-
 int cli_triggers(char *const argv[])
 {
-    for (size_t i = 0; argv[0] && i < ARRAY_LEN(verbs); i++)
-        if (str_eq(verbs[i].name, argv[0]))
-            return run_verb(&verbs[i], argv + 1);
-    (void) fprintf(stderr, "usage: steward triggers VERB …\n\n");
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        (void) fprintf(stderr, "%s\n\n", verbs[i].usage);
-    return argv[0] && (str_eq(argv[0], "--help") || str_eq(argv[0], "-h")) ? 0 : 2;
+    static const struct cli_verbs table = { .name = "triggers",
+                                            .verbs = verbs,
+                                            .n_verbs = ARRAY_LEN(verbs),
+                                            .options = option_rows,
+                                            .n_options = ARRAY_LEN(option_rows),
+                                            .options_size = sizeof(struct options) };
+
+    return cli_run_verbs(&table, argv);
 }
