@@ -31,7 +31,7 @@ struct http_options {    /* zero means the default named here; pointers must out
     uint16_t port;       /* 0: the kernel chooses */
     unsigned connection_limit;      /* 12,000 */
     unsigned connections_per_ip;    /* 0: no limit of its own */
-    size_t connection_memory_bytes; /* header pool of a connection; 16 KiB */
+    size_t connection_memory_bytes; /* header pool of a connection; 15 KiB */
     int64_t receive_deadline_ms; /* absolute, from the first byte to the end of the body; 10 s, then
                                     408 */
     int64_t answer_deadline_ms;  /* 30 s, then 503; a handler may lengthen it with http_extend() */

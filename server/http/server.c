@@ -234,7 +234,7 @@ static void default_options(struct http_options *o)
     if (!o->connection_limit)
         o->connection_limit = 12000;
     if (!o->connection_memory_bytes)
-        o->connection_memory_bytes = (size_t) 16 * 1024;
+        o->connection_memory_bytes = (size_t) 15 * 1024; /* all of it becomes resident */
     if (!o->receive_deadline_ms)
         o->receive_deadline_ms = 10000;
     if (!o->answer_deadline_ms)
