@@ -22,7 +22,7 @@ FAST = ["--engine-lease", "2s", "--engine-quiescence", "6s", "--simulator-signat
 def engine_failpoints():
     """Every engine and lease failpoint in the source that an apply passes: a new one is in the matrix by being written. The others (a cancel,
     a quota, a list of many pages, schedules, deliveries, triggers, the way out) have tests of their own."""
-    elsewhere = ("sch.", "out.", "quiet.", "imp.", "adt.", "obs.", "ob.retention", "ob.audit", "eng.cancel_seen", "eng.mark_held",
+    elsewhere = ("sch.", "out.", "quiet.", "queue.", "upload.", "imp.", "adt.", "obs.", "ob.retention", "ob.audit", "eng.cancel_seen", "eng.mark_held",
                  "eng.probe_page", "lease.before_release", "lease.after_release")
     names = set()
     for path in [*(ROOT / "server" / "engine").glob("*.c")]:
