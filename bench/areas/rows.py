@@ -75,7 +75,6 @@ def prepare_sse(bench):
     with contextlib.suppress(ValueError, OSError):  # what root may raise for its children
         resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
     count = min(count, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500))
-    bench.pg.create("sse")
 
     def write_tokens(us, n):
         for i in range(n):
@@ -83,6 +82,7 @@ def prepare_sse(bench):
             assert status == 201, body
 
     def once(seconds):
+        bench.pg.create("sse")  # each round a server of its own, whose first token is made with its database
         us = bench.add(Steward(bench, "sse", workers=0))
         time.sleep(0.5)
         idle = rss_mib(us.pid)
