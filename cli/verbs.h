@@ -14,11 +14,11 @@ struct cli_head {
     struct client_options client;
     bool json;
 };
-#define HEAD_OPTIONS(owner)                         \
-    CLIENT_OPTIONS_AT(owner, head.client), {        \
-        .name = "json", .type = CONF_FLAG,          \
-        .offset = offsetof(owner, head.json),       \
-        .help = "print JSON"                        \
+#define HEAD_OPTIONS(owner)                                                      \
+    CLIENT_OPTIONS_AT(owner, head.client),                                       \
+    {                                                                            \
+        .name = "json", .type = CONF_FLAG, .offset = offsetof(owner, head.json), \
+        .help = "print JSON"                                                     \
     }
 
 struct cli_asked {
@@ -30,8 +30,8 @@ struct cli_asked {
 
 struct cli_verb {
     const char *name, *usage, *method;
-    size_t least, most;                /* positional arguments after the verb */
-    bool (*ask)(struct cli_asked *a);  /* false: something is malformed, and it was said */
+    size_t least, most;               /* positional arguments after the verb */
+    bool (*ask)(struct cli_asked *a); /* false: something is malformed, and it was said */
     void (*print)(const json_t *body);
 };
 

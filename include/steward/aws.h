@@ -127,7 +127,8 @@ void aws_call_run(struct aws_session *s, struct aws_call *call);
 /* ---- many calls of one thread ---- */
 struct aws_batch;
 struct aws_batch *aws_batch_new(struct aws_session *s);
-void aws_batch_free(struct aws_batch *b); /* aborts what is open */
+void aws_batch_free(struct aws_batch *b);    /* gives up first */
+void aws_batch_give_up(struct aws_batch *b); /* aborts what is open; none of it is ever taken */
 void aws_batch_start(struct aws_batch *b,
                      struct aws_call *call); /* call stays where it is until it is handed back */
 /* Waits until a call finished, the time is over, or aws_batch_wake(). */

@@ -65,10 +65,8 @@ static void drop_transfer(struct aws_batch *b, struct entry *entry)
     aws_transfer_free(TAKE(entry->transfer));
 }
 
-void aws_batch_free(struct aws_batch *b)
+void aws_batch_give_up(struct aws_batch *b)
 {
-    if (!b)
-        return;
     for (struct entry *entry = b->open, *next; entry; entry = next) {
         next = entry->next;
         drop_transfer(b, entry);
@@ -78,6 +76,15 @@ void aws_batch_free(struct aws_batch *b)
         next = entry->next;
         free(entry);
     }
+    b->open = b->finished = b->finished_tail = NULL;
+    b->n_open = 0;
+}
+
+void aws_batch_free(struct aws_batch *b)
+{
+    if (!b)
+        return;
+    aws_batch_give_up(b);
     (void) curl_multi_cleanup(b->multi);
     free(b);
 }

@@ -42,8 +42,7 @@ bool intake_call(struct intake_thread *t, struct aws_call *call)
         if (aws_batch_take(t->calls))
             return true;
         if (engine_is_stopping(t->engine)) {
-            aws_batch_free(t->calls); /* gives the call up */
-            t->calls = NULL;
+            aws_batch_give_up(t->calls); /* freed by who joins: others wake it until then */
             aws_call_done(call);
             return false;
         }
@@ -154,8 +153,7 @@ enum err_code intake_start(struct engine *engine, struct intake **out, struct er
 static void stop(struct intake_thread *t)
 {
     (void) uv_thread_join(&t->thread);
-    if (t->calls)
-        aws_batch_free(t->calls);
+    aws_batch_free(t->calls);
     db_conn_close(t->db);
 }
 
