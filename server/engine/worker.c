@@ -266,7 +266,8 @@ static enum err_code claim_steps(struct worker *k, struct err *e)
     /* Connected anew meanwhile: whether to the same history is looked at first; the leases lapse.
      */
     if (!rc && db_conn_generation(k->db) != k->generation)
-        claim.count = 0;
+        while (claim.count > 0)
+            step_row_done(&claim.rows[--claim.count]);
     if (rc || claim.count == 0) {
         arena_done(&batch->arena);
         free(batch);
