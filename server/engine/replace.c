@@ -92,7 +92,7 @@ void replace_begin_anew(struct work *w)
         return;
     s->intent = INTENT_PLANNED;
     s->is_lagging = false;
-    w->row.intent_request = NULL;
+    json_decref(TAKE(w->row.intent_request));
 }
 
 /* ---- retiring ---- */
