@@ -2,8 +2,8 @@
  * event_types.c - the table of event types: what each says and which members its data has.
  *
  * The rule: an event that the server writes has its type here, with every member of its data. A
- * test holds the events of a whole run against the schemas that are made of this table. Some types
- * have no event yet in this release; whoever subscribes to them need not be told again later.
+ * test holds the events of a whole run against the schemas that are made of this table, and another
+ * finds each type written somewhere: a type without an event would be a promise that nobody keeps.
  */
 #include "steward/event_types.h"
 
@@ -39,6 +39,7 @@ enum event_fields {
     OF_TRAINED = 1U << 24,
     OF_CHANNEL = 1U << 25,
     OF_TROUBLE = 1U << 26,
+    OF_MOVED_MODEL = 1U << 27,
 };
 
 enum field_type { TEXT, INTEGER, TIME, TEXTS, OBJECT };
@@ -112,13 +113,17 @@ static const struct field {
     { OF_TRIGGER, "errors", TEXTS, false, "What is wrong with the file, as sentences." },
     { OF_TRIGGER, "code", TEXT, true, "Why, as a word for programs." },
     { OF_TRIGGER, "reason", TEXT, false, "Why, in one sentence." },
-    { OF_MODEL, "solution", TEXT, false, "The solution." },
-    { OF_MODEL, "solutionVersion", TEXT, false, "ARN of the version." },
-    { OF_MODEL, "campaign", TEXT, false, "The campaign." },
-    { OF_MODEL, "verdict", TEXT, false, "What the gate says." },
-    { OF_MODEL, "reason", TEXT, false, "Why, in one sentence." },
-    { OF_MODEL, "metrics", OBJECT, false, "The metrics of the version." },
-    { OF_COST, "reason", TEXT, false, "Why, in one sentence." },
+    { OF_MODEL, "solutionVersion", TEXT, true, "ARN of the version." },
+    { OF_MODEL, "campaign", TEXT, true, "The campaign." },
+    { OF_MODEL, "reason", TEXT, true, "Why, in one sentence." },
+    { OF_MOVED_MODEL, "solution", TEXT, true, "The solution of the version." },
+    { OF_MOVED_MODEL, "previousVersion", TEXT, true, "ARN of what the campaign served before." },
+    { OF_MOVED_MODEL, "trigger", TEXT, false,
+      "What asked for the run that did it; absent: no run." },
+    { OF_MOVED_MODEL, "by", TEXT, false, "The token of who asked for that run." },
+    { OF_MOVED_MODEL, "schedule", TEXT, false, "The schedule that started that run." },
+    { OF_COST, "code", TEXT, true, "What holds it: fuse or paused." },
+    { OF_COST, "reason", TEXT, true, "Why, in one sentence." },
     { OF_HELD_MODEL, "serving", TEXT, true, "ARN of the version that the campaign serves." },
     { OF_HELD_MODEL, "expiresAt", TIME, true, "Then no answer counts as a rejection." },
     { OF_HELD, "reason", TEXT, false, "What it waits for, in one sentence." },
@@ -143,16 +148,15 @@ const struct event_type event_types[] = {
     { "config.deleted", "A config is gone.", SUBJECT_CONFIG, OF_CONFIG_DELETED },
     { "config.rolledBack", "An earlier version of a config became the newest again.", SUBJECT_CONFIG, OF_CONFIG },
     { "config.updated", "A config has a new version.", SUBJECT_CONFIG, OF_CONFIG },
-    { "cost.blocked", "Something was not bought: a guard, a fuse or the pause held it.", ".", OF_COST },
+    { "cost.blocked", "A step does not buy: the training fuse or the pause holds it.", SUBJECT_STEP, OF_STEP | OF_COST },
     { "drift.cleared", "A resource matches its config again.", SUBJECT_STEP, OF_STEP | OF_DRIFT },
     { "drift.detected", "A resource differs from its config.", SUBJECT_STEP, OF_STEP | OF_DRIFT },
     { "import.failed", "A dataset import failed.", SUBJECT_STEP, OF_STEP | OF_RESULT },
     { "import.skipped", "Nothing was imported: no data, or none that is newer.", SUBJECT_STEP, OF_STEP | OF_RESULT },
     { "import.succeeded", "Data was imported into a dataset.", SUBJECT_STEP, OF_STEP | OF_RESULT | OF_MADE },
-    { "model.evaluated", "The gate has judged a solution version.", ".", OF_MODEL },
     { "model.held", "A solution version waits for somebody's approval.", SUBJECT_STEP, OF_STEP | OF_MODEL | OF_HELD_MODEL },
-    { "model.promoted", "A campaign serves another solution version.", ".", OF_MODEL },
-    { "model.rolledBack", "A campaign serves an earlier solution version again.", ".", OF_MODEL },
+    { "model.promoted", "A campaign serves another solution version.", SUBJECT_STEP, OF_STEP | OF_MODEL | OF_MOVED_MODEL },
+    { "model.rolledBack", "A campaign serves an earlier solution version again.", SUBJECT_STEP, OF_STEP | OF_MODEL | OF_MOVED_MODEL },
     { "resource.adopted", "A resource that existed was taken over.", SUBJECT_STEP, OF_STEP | OF_RESULT },
     { "resource.created", "A resource was made in Amazon Personalize.", SUBJECT_STEP, OF_STEP | OF_RESULT | OF_MADE },
     { "resource.deleted", "A resource was deleted.", SUBJECT_STEP, OF_STEP | OF_RESULT },

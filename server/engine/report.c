@@ -5,6 +5,7 @@
  * only when the lease still is ours. Event data is thin: ids and what people filter on.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "steward/clock.h"
 #include "steward/decide.h"
@@ -13,13 +14,18 @@
 #include "steward/str.h"
 #include "work.h"
 
+static void add_event_as(struct work *w, const char *id, const char *type, json_t *data)
+{
+    json_array_append_new(w->events, json_pack("{s:s, s:s, s:s, s:o}", "event_id", id, "id",
+                                               w->row.id, "type", type, "data", data));
+}
+
 static void add_event(struct work *w, const char *type, json_t *data)
 {
     char id[ID_BYTES];
 
     id_new("evt", id);
-    json_array_append_new(w->events, json_pack("{s:s, s:s, s:s, s:o}", "event_id", id, "id",
-                                               w->row.id, "type", type, "data", data));
+    add_event_as(w, id, type, data);
 }
 
 static void set_text(json_t *item, const char *key, const char *value)
@@ -215,6 +221,22 @@ static void report_question(struct work *w, json_t *item)
     add_event(w, "model.held", approval_event(w));
 }
 
+/* A step that would buy and may not: told once for each of the two that can hold it, however often
+ * it looks again. */
+static void add_cost_event(struct work *w, enum why why, const json_t *reason)
+{
+    const char *code = judge_why_slug(why);
+    AUTO_FREE char *seed = xasprintf("%s|%s", w->row.id, code);
+    char id[ID_BYTES], digest[27];
+    uint8_t sha[32];
+
+    sha256(seed, strlen(seed), sha);
+    base32_lower(sha, sizeof digest - 1, digest);
+    (void) snprintf(id, sizeof id, "evt_%s", digest);
+    add_event_as(w, id, "cost.blocked",
+                 json_pack("{s:s, s:O}", "code", code, "reason", (json_t *) reason));
+}
+
 static void report_wait(const struct worker *k, struct work *w, json_t *item)
 {
     const struct command *c = &w->command;
@@ -256,6 +278,8 @@ static void report_wait(const struct worker *k, struct work *w, json_t *item)
     }
     if (c->type == CMD_SAVE && w->row.kind->id == KIND_SOLUTION_VERSION)
         add_event(w, "training.started", json_object());
+    if ((c->why == WHY_FUSE || c->why == WHY_PAUSED) && !str_eq(what, w->row.waiting_for))
+        add_cost_event(w, c->why, json_object_get(item, "reason"));
     /* One event per change of what is waited for, not one per look. */
     if (!str_eq(what, w->row.waiting_for))
         add_event(w, is_trouble ? "step.retrying" : "step.waiting",

@@ -29,6 +29,38 @@ const struct db_stmt cp_questions = {
     2
 };
 
+/* A campaign that serves another version than the inventory says, before the inventory says so too: told once, whoever sees it
+   first. It is put down to the run of this deployment that asked for that version: this one, or the one that worked on the
+   campaign before (a cancelled one, say). */
+const struct db_stmt cp_moved = {
+    "cp_moved",
+    "WITH x AS (SELECT s.id, s.run_id, s.ordinal, s.name, s.arn, n.config, u.observed ->> 'solutionVersionArn' AS version,"
+    "   r.observed ->> 'solutionVersionArn' AS previous, r.run_id AS before"
+    "  FROM json_to_recordset($1::json) AS u(id text, observed jsonb)"
+    "  JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint AND s.kind = 'campaign' AND s.arn IS NOT NULL"
+    "  JOIN runs n ON n.id = s.run_id JOIN resources r ON r.key = s.resource_key AND r.arn = s.arn AND r.config = n.config"
+    "  WHERE r.observed ->> 'solutionVersionArn' <> u.observed ->> 'solutionVersionArn'"
+    "   AND r.observed -> 'creationDateTime' = u.observed -> 'creationDateTime' ORDER BY r.key FOR NO KEY UPDATE OF r),"
+    " y AS (SELECT x.*, a.id AS cause, a.options, q.options AS run_options, q.kind AS run_kind, q.trigger, q.created_by, q.schedule_id"
+    "  FROM x LEFT JOIN LATERAL (SELECT c.* FROM steps c WHERE c.run_id IN (x.run_id, x.before) AND c.kind = 'campaign'"
+    "    AND c.name = x.name AND c.intent_op = 'update' AND x.version IN (c.intent_request ->> 'solutionVersionArn',"
+    "    c.options ->> 'version') ORDER BY c.run_id = x.run_id DESC LIMIT 1) a ON true LEFT JOIN runs q ON q.id = a.run_id)"
+    " INSERT INTO events (id, type, subject, config, run_id, step_id, data)"
+    " SELECT 'evt_0' || substr(md5(y.id || $2::text), 1, 25),"
+    "  CASE WHEN t.aws_created_at < f.aws_created_at THEN 'model.rolledBack' ELSE 'model.promoted' END,"
+    "  'runs/' || y.run_id || '/steps/' || y.ordinal, y.config, y.run_id, y.id, jsonb_strip_nulls(jsonb_build_object("
+    "  'kind', 'campaign', 'name', y.name, 'step', y.ordinal, 'run', y.run_id, 'arn', y.arn, 'campaign', y.name,"
+    "  'solution', split_part(split_part(y.version, ':solution/', 2), '/', 1), 'solutionVersion', y.version,"
+    "  'previousVersion', y.previous, 'trigger', y.trigger, 'by', y.created_by, 'schedule', y.schedule_id,"
+    "  'reason', CASE WHEN y.cause IS NULL THEN 'Seen, and not asked for by this server: somebody else, or Amazon, moved it.'"
+    "   WHEN y.options ->> 'reason' IS NOT NULL THEN y.options ->> 'reason'"
+    "   WHEN y.run_options ->> 'approves' IS NOT NULL THEN 'Approved in ' || (y.run_options ->> 'approves') || '.'"
+    "   WHEN y.run_options ->> 'unpin' IS NOT NULL THEN 'The pin was taken off.'"
+    "   WHEN y.run_kind = 'promote' THEN 'Promoted by hand.' ELSE 'It is the newest version, and promotion is automatic.' END))"
+    " FROM y LEFT JOIN solution_versions t ON t.arn = y.version LEFT JOIN solution_versions f ON f.arn = y.previous",
+    2
+};
+
 /* A plan of a document that is not stored looks too, without a config: its findings stay in its steps. */
 const struct db_stmt cp_observed = {
     "cp_observed",

@@ -200,7 +200,8 @@ static const struct db_stmt save_events = {
     "jsonb))"
     " WITH ORDINALITY AS u(event_id, id, type, data, at)"
     " JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint JOIN runs n ON n.id = s.run_id "
-    "ORDER BY u.at",
+    "ORDER BY u.at ON CONFLICT (id) DO NOTHING", /* what is told once has an id that follows from it
+                                                  */
     2
 };
 /* The run's roll-up, and what follows from its end: claims freed, the config's status, the event.
@@ -358,6 +359,7 @@ enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct
         { true, { .stmt = &save_steps, .params = { steps, id, owner } } },
         { said.succeeded || said.failed, { .stmt = &free_dependents, .params = { steps, id } } },
         { said.failed || said.cancelled, { .stmt = &skip_dependents, .params = { steps, id } } },
+        { cp->has_questions, { .stmt = &cp_moved, .params = { steps, id } } },
         { true, { .stmt = &save_resources, .params = { steps, id } } },
         { cp->has_versions, { .stmt = &save_versions, .params = { steps, id } } },
         { json_array_size(cp->events) > 0, { .stmt = &save_events, .params = { events, id } } },

@@ -104,6 +104,8 @@ def test_fuse_options(tmp_path):
         server.start()
         assert server.wait_run(run)["status"] == "succeeded"
         assert len(effects(server, "CreateSolutionVersion")) == 2
+        blocked, = [e["data"] for e in server.ok("GET", f"/runs/{run}/events?limit=200")["items"] if e["type"] == "cost.blocked"]
+        assert blocked["code"] == "fuse" and "--fuse-per-solution" in blocked["reason"]
 
 
 def test_a_cancelled_apply_says_so_whoever_ends_it(slow_imports):

@@ -51,6 +51,18 @@ def events(server, run):
     return [e["type"] for e in server.ok("GET", f"/runs/{run}/events?limit=200")["items"]]
 
 
+def moves(server, name):
+    """Of the config's campaigns, from the oldest on: (type, data)."""
+    found = server.ok("GET", f"/events?config={name}&type=model.promoted&type=model.rolledBack&limit=200")["items"]
+    return [(e["type"], e["data"]) for e in sorted(found, key=lambda e: int(e["sequence"]))]
+
+
+def promote(server, name, campaign, **body):
+    run = server.ok("POST", f"/configs/{name}/campaigns/{campaign}/promote", json=body)["id"]
+    assert server.wait_run(run)["status"] == "succeeded"
+    return run
+
+
 def test_approved(server):
     manual(server, "yes")
     before = serving(server, "yes-c0")
@@ -75,6 +87,10 @@ def test_approved(server):
     assert answer.headers["Location"] == f"/runs/{answer.json()['id']}"
     assert server.wait_run(answer.json()["id"])["status"] == "succeeded"
     assert serving(server, "yes-c0") == question["version"]
+    moved = wait_until(lambda: moves(server, "yes"))
+    assert moved == [("model.promoted", moved[0][1] | {
+        "run": answer.json()["id"], "campaign": "yes-c0", "solution": "yes-s0", "solutionVersion": question["version"],
+        "previousVersion": before, "trigger": "api", "by": answer.json()["createdBy"], "reason": "it is better"})]
     final = server.wait_run(run)
     (step,) = asks(final)
     assert final["status"] == "succeeded" and final["result"] == "changed" and step["result"] == "approved"
@@ -153,3 +169,30 @@ def test_a_pinned_campaign_is_not_asked_about(server):
     assert server.wait_run(pin)["status"] == "succeeded"
     final = server.wait_run(train(server, "pinned"))
     assert final["status"] == "succeeded" and asks(final)[0]["result"] == "unchanged"
+
+
+def test_what_a_campaign_serves_is_told_when_it_changes(server):
+    """model.promoted and model.rolledBack had a schema and no event. Each is written once, with the change of the inventory, whoever made
+    it: a person, the policy, a run that was cancelled after it had asked, or somebody at Amazon's console."""
+    document = config("told")
+    server.put_data("told")
+    apply(server, document)
+    first = serving(server, "told-c0")
+    assert moves(server, "told") == [], "a new campaign serves its first version: nothing was promoted"
+    trained = server.wait_run(train(server, "told"))["id"]
+    second = serving(server, "told-c0")
+    back = promote(server, "told", "told-c0", version=first)
+    again = promote(server, "told", "told-c0", version=first)  # it serves that one already
+    personalize = server.aws("personalize")
+    arn = "arn:aws:personalize:us-east-1:123456789012:campaign/told-c0"
+    personalize.update_campaign(campaignArn=arn, solutionVersionArn=second)
+    wait_until(lambda: serving(server, "told-c0") == second)
+    for _ in range(2):  # the second look has nothing to tell
+        seen = server.wait_run(server.ok("POST", "/runs", json={"config": "told", "kind": "observe"})["id"])["id"]
+    told = wait_until(lambda: len(m := moves(server, "told")) == 3 and m)
+    assert [(kind, m["previousVersion"], m["solutionVersion"]) for kind, m in told] == [
+        ("model.promoted", first, second), ("model.rolledBack", second, first), ("model.promoted", first, second)]
+    assert [m.get("trigger") for _, m in told] == ["api", "api", None] and [m["run"] for _, m in told[:2]] == [trained, back]
+    assert ["newest version" in told[0][1]["reason"], told[1][1]["reason"]] == [True, "Promoted by hand."]
+    assert "not asked for by this server" in told[2][1]["reason"] and "by" not in told[2][1]
+    assert again != back and seen

@@ -49,12 +49,18 @@ def test_an_apply_waits_where_it_would_buy_and_goes_on(start_server):
     looked = server.post("/runs", json={"config": "thrift", "kind": "observe"})
     assert looked.status_code == 202, looked.text
 
+    # A pause that is said anew has the step look again; it is told once that it does not buy.
+    pause(server, reason="still the budget")
+    query(server, "UPDATE steps SET wake_at = clock_timestamp(), waiting_for = 'AWS to answer' WHERE run_id = %s AND state = 'waiting'", run)
+    wait_until(lambda: "still the budget" in (steps(server, run)["datasetImportJob"].get("reason") or ""))
     assert resume(server) == {"paused": False}
     assert server.wait_run(run)["status"] == "succeeded"
+    told = [e for e in server.ok("GET", f"/runs/{run}/events?limit=200")["items"] if e["type"] == "cost.blocked"]
+    assert [(e["data"]["code"], e["data"]["kind"]) for e in told] == [("paused", "datasetImportJob")]
     assert calls(server, "CreateDatasetImportJob") == 1 and calls(server, "CreateSolutionVersion") == 1
-    assert event_types(server, "server") == ["server.resumed", "server.paused"]
+    assert event_types(server, "server") == ["server.resumed", "server.paused", "server.paused"]
     assert resume(server) == {"paused": False}  # said twice is said once
-    assert event_types(server, "server") == ["server.resumed", "server.paused"]
+    assert event_types(server, "server") == ["server.resumed", "server.paused", "server.paused"]
 
 
 def test_lowering_promoting_and_deleting_pass_and_raising_waits(start_server):
