@@ -38,6 +38,10 @@ struct db_stmt {
 struct db_op {
     const struct db_stmt *stmt;
     const char *params[DB_PARAMS_MAX];
+    /* Of a read of at most one row by one key: the same for an array of keys, at most one row each,
+     * in any order, with one column more at the end: the place of its key in the array, from 1
+     * (WITH ORDINALITY). The lanes of reads use it for those who ask at once. May be NULL. */
+    const struct db_stmt *many;
 };
 
 /* ---- on the loop thread ---- */
@@ -80,12 +84,15 @@ struct db_reply {
     char constraint[64]; /* of a violation */
     PGresult **results;  /* one per op when OK; borrowed until the callback returns */
     size_t n_results;
+    size_t first_row, rows_max; /* ours are these of the rows: others may have asked with us */
 };
 typedef void (*db_done_fn)(const struct db_reply *reply, void *user);
 /*
- * Queues ops on a lane; done is called exactly once within about 5 s, on the loop thread, never
- * from inside db_submit. What was not executed (lost connection before its turn, deadlock,
- * serialization race, changed table) is sent again inside.
+ * Queues ops on a lane; reads of a turn that ask the same, or by one key each of a statement with
+ * a form for many, share one execution (rows.h knows which rows are whose). done is called exactly
+ * once within about 5 s, on the loop thread, never from inside db_submit. What was not executed
+ * (lost connection before its turn, deadlock, serialization race, changed table) is sent again
+ * inside.
  */
 void db_submit(struct db *db, enum db_lane lane, const struct db_op *ops, size_t n, db_done_fn done,
                void *user);

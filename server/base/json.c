@@ -1,5 +1,5 @@
 /*
- * json.c - strict parsing, pointers, canonical text over jansson.
+ * json.c - strict parsing and pointers over jansson.
  *
  * A scan of our own runs before jansson: it bounds the depth (jansson would go to 2,048) and finds
  * a byte order mark and bytes that are not UTF-8, so that each has a sentence of its own.
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "steward/mem.h"
 #include "steward/str.h"
 
 #define JSON_DEPTH_MAX 32
@@ -246,25 +245,6 @@ bool json_pointer_index(char *pointer, size_t size, size_t index)
 
     (void) snprintf(number, sizeof number, "%zu", index);
     return json_pointer_key(pointer, size, number);
-}
-
-static char *dump(const json_t *value, size_t flags)
-{
-    char *text = json_dumps(value, flags | JSON_COMPACT | JSON_ENCODE_ANY);
-
-    if (!text)
-        mem_exhausted();
-    return text;
-}
-
-char *json_canonical(const json_t *value)
-{
-    return dump(value, JSON_SORT_KEYS);
-}
-
-char *json_compact(const json_t *value)
-{
-    return dump(value, 0);
 }
 
 const char *json_type_words(const json_t *value)

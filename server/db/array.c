@@ -3,6 +3,7 @@
  * column.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "steward/db.h"
 #include "steward/str.h"
@@ -20,10 +21,15 @@ char *db_text_array(const char *const *items, size_t n)
             continue;
         }
         buf_addc(&b, '"');
-        for (const char *p = items[i]; *p; p++) {
-            if (*p == '"' || *p == '\\')
-                buf_addc(&b, '\\');
-            buf_addc(&b, *p);
+        for (const char *p = items[i]; *p;) {
+            size_t plain = strcspn(p, "\"\\");
+
+            buf_add(&b, p, plain);
+            p += plain;
+            if (!*p)
+                break;
+            buf_addc(&b, '\\');
+            buf_addc(&b, *p++);
         }
         buf_addc(&b, '"');
     }

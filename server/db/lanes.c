@@ -19,7 +19,8 @@
 #define TICK_MS           50
 #define SUBMIT_TIMEOUT_MS 5000 /* from db_submit to the answer */
 #define SERVER_TIMEOUT_MS \
-    4500 /* default per statement: the server's own word comes before our deadline */
+    4500                /* default per statement: the server's own word comes before our deadline */
+#define AHEAD         2 /* reads under way, from which on others gather */
 #define DOWN_GRACE_MS 2000 /* a lane without a connection for longer refuses at once */
 
 /*
@@ -132,6 +133,7 @@ static void answer(struct db *db, struct submission *s, const struct db_failure 
     } else {
         reply.results = s->results;
         reply.n_results = s->n_ops;
+        reply.rows_max = SIZE_MAX;
     }
     s->done = NULL;
     db->n_pending--;
@@ -213,8 +215,18 @@ static struct wire *least_busy(struct lane *lane)
     return best;
 }
 
+/* What is sent now would only wait at the server: meanwhile more can share it. */
+static bool has_enough_ahead(struct lane *lane)
+{
+    const struct wire *w = least_busy(lane);
+
+    return w && w->n_subs >= AHEAD;
+}
+
 static void lane_pump(struct lane *lane)
 {
+    if (!has_enough_ahead(lane))
+        gathers_send(lane);
     while (lane->queue.n > 0) {
         struct wire *w = least_busy(lane);
 
@@ -306,6 +318,7 @@ static void on_tick(uv_timer_t *timer)
     for (size_t i = 0; i < DB_LANE_COUNT; i++) {
         struct lane *lane = &db->lanes[i];
 
+        gathers_send(lane); /* in the queue they have a deadline */
         expire_queue(db, lane, now_ms);
         for (size_t k = 0; k < lane->kind->n_links; k++) {
             if (!lane->links[k].wire)
@@ -347,23 +360,21 @@ void db_note_state(struct db *db)
 
 /* ---- public ---- */
 
-// NOLINTNEXTLINE(readability-function-size): the contract of db.h
-void db_submit(struct db *db, enum db_lane which, const struct db_op *ops, size_t n,
-               db_done_fn done, void *user)
+void db_submit_alone(struct db *db, enum db_lane which, const struct db_request *rq)
 {
     struct lane *lane = &db->lanes[which];
-    struct submission *s = submission_new(ops, n);
+    struct submission *s = submission_new(rq->ops, rq->n);
     int64_t now_ms = clock_mono_ms();
 
-    assert(n > 0 && !db->is_torn_down);
-    s->done = done;
-    s->user = user;
+    assert(rq->n > 0 && !db->is_torn_down);
+    s->done = rq->done;
+    s->user = rq->user;
     s->deadline_ms = now_ms + SUBMIT_TIMEOUT_MS;
     db->n_pending++;
     db_start_ticking(db);
     if (db->is_closing) {
         db_fail_later(db, s, ERR_UNAVAILABLE, "the server is shutting down");
-    } else if (lane->queue.n >= lane->kind->queue_max) {
+    } else if (lane->queue.n + lane->n_gathered >= lane->kind->queue_max) {
         db_fail_later(db, s, ERR_UNAVAILABLE, "the queue of the database is full");
     } else if (lane->down_since_ms && now_ms - lane->down_since_ms > DOWN_GRACE_MS) {
         db_fail_later(db, s, ERR_UNAVAILABLE, "no connection");
@@ -371,6 +382,16 @@ void db_submit(struct db *db, enum db_lane which, const struct db_op *ops, size_
         sub_queue_push(&lane->queue, s);
         db_wake(db);
     }
+}
+
+// NOLINTNEXTLINE(readability-function-size): the contract of db.h
+void db_submit(struct db *db, enum db_lane which, const struct db_op *ops, size_t n,
+               db_done_fn done, void *user)
+{
+    struct db_request rq = { .ops = ops, .n = n, .done = done, .user = user };
+
+    if (!gather_join(db, which, &rq))
+        db_submit_alone(db, which, &rq);
 }
 
 size_t db_queued(const struct db *db)
@@ -468,6 +489,7 @@ static void tear_down(struct db *db)
     struct submission *s;
 
     for (size_t i = 0; i < DB_LANE_COUNT; i++) {
+        gathers_send(&db->lanes[i]);
         while ((s = sub_queue_pop(&db->lanes[i].queue)))
             db_fail_later(db, s, ERR_UNAVAILABLE, "the server is shutting down");
         for (size_t k = 0; k < db->lanes[i].kind->n_links; k++)

@@ -3,6 +3,7 @@
  * thread.
  *
  *   lanes.c       db_open, db_submit, db_close; queues, deadlines, the pump
+ *   lane_gather.c reads that share a statement
  *   lane_wire.c   one connection: pipeline out, results in, what its loss means for what was under
  * way lane_link.c   connecting in the background, backoff, LISTEN
  *
@@ -85,14 +86,26 @@ struct lane_kind {
     bool is_write;
 };
 
+struct gather;
+
 struct lane {
     const struct lane_kind *kind;
+    struct gather *gathers; /* open */
+    size_t n_gathered;      /* requests in them */
     struct sub_queue queue;
     struct link links[DB_LINKS_MAX];
     int64_t down_since_ms; /* 0: some connection is there */
 };
 
 struct connect_job;
+
+/* What db_submit() is called with. */
+struct db_request {
+    const struct db_op *ops;
+    size_t n;
+    db_done_fn done;
+    void *user;
+};
 
 struct db {
     uv_loop_t *loop;
@@ -120,6 +133,8 @@ struct db {
 };
 
 /* ---- lanes.c ---- */
+/* db_submit() for a request that shares its statement with nobody. */
+void db_submit_alone(struct db *db, enum db_lane which, const struct db_request *rq);
 void db_wake(struct db *db);          /* the pump runs before the loop sleeps again */
 void db_handle_closed(struct db *db); /* one handle or job less; frees db with the last */
 void db_note_state(struct db *db);    /* connections came or went */
@@ -135,6 +150,11 @@ void db_requeue(struct db *db, struct lane *lane, struct submission *s);
 void submission_fail(struct submission *s,
                      const struct db_failure *why); /* the first failure stays */
 void submission_free(struct submission *s);
+
+/* ---- lane_gather.c ---- */
+/* False when the request has to go by itself. */
+bool gather_join(struct db *db, enum db_lane which, const struct db_request *rq);
+void gathers_send(struct lane *lane); /* puts what is open into the lane's queue */
 
 /* ---- lane_wire.c ---- */
 struct wire *wire_open(struct link *link,

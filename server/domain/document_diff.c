@@ -170,11 +170,11 @@ json_t *document_diff(const json_t *before, const json_t *after)
 
 static void add_value(const json_t *value, struct buf *out)
 {
-    AUTO_FREE char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    AUTO_FREE char *text = json_compact(value);
     char shown[VALUE_MAX + 1];
 
-    str_copy(shown, sizeof shown, text ? text : "");
-    buf_printf(out, "%s%s", shown, text && strlen(text) > strlen(shown) ? "..." : "");
+    str_copy(shown, sizeof shown, text);
+    buf_printf(out, "%s%s", shown, strlen(text) > strlen(shown) ? "..." : "");
 }
 
 void document_diff_text(const json_t *changes, struct buf *out)

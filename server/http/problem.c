@@ -107,9 +107,7 @@ void problem_write(struct buf *out, const struct problem *p, const char *instanc
     json_object_foreach (p->extra, key, value)
         if (!json_object_get(o, key))
             json_object_set_new(o, key, json_incref(value));
-    text = json_dumps(o, JSON_COMPACT);
-    if (!text)
-        mem_exhausted();
+    text = json_compact(o);
     buf_adds(out, text);
     free(text);
 }

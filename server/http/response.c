@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "steward/json.h"
 #include "text.h"
 
 #define GZIP_ABOVE_BYTES 1024
@@ -252,9 +253,7 @@ void http_respond_fd(struct http_request *rq, int status, const char *type, int 
 
 void http_respond_json(struct http_request *rq, int status, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_compact(value);
 
-    if (!text)
-        mem_exhausted();
     http_respond_take(rq, status, "application/json", text, strlen(text));
 }

@@ -10,22 +10,27 @@
 
 size_t rows_count(const struct db_reply *reply, size_t op)
 {
+    size_t n;
+
     assert(op < reply->n_results);
-    return (size_t) PQntuples(reply->results[op]);
+    n = (size_t) PQntuples(reply->results[op]);
+    return n < reply->rows_max ? n : reply->rows_max;
 }
 
 const char *rows_text(const struct db_reply *reply, size_t op, size_t row, int column)
 {
-    if (row >= rows_count(reply, op) || PQgetisnull(reply->results[op], (int) row, column))
+    int at = (int) (reply->first_row + row);
+
+    if (row >= rows_count(reply, op) || PQgetisnull(reply->results[op], at, column))
         return NULL;
-    return PQgetvalue(reply->results[op], (int) row, column);
+    return PQgetvalue(reply->results[op], at, column);
 }
 
 size_t rows_length(const struct db_reply *reply, size_t op, size_t row, int column)
 {
     if (row >= rows_count(reply, op))
         return 0;
-    return (size_t) PQgetlength(reply->results[op], (int) row, column);
+    return (size_t) PQgetlength(reply->results[op], (int) (reply->first_row + row), column);
 }
 
 int64_t rows_int(const struct db_reply *reply, size_t op, size_t row, int column, int64_t fallback)

@@ -55,7 +55,7 @@ static void test_values_come_back(void **state)
     struct db_conn *c = opened();
     struct err e;
     PGresult *r;
-    struct db_op op = { &echo, { "O'Hara \\ \"x\" $1; --", NULL } };
+    struct db_op op = { .stmt = &echo, .params = { "O'Hara \\ \"x\" $1; --", NULL } };
 
     (void) state;
     for (int i = 0; i < 3; i++) { /* prepared the first time only */
@@ -72,12 +72,12 @@ static void test_a_run_is_one_transaction(void **state)
     struct db_conn *c = opened();
     struct err e;
     PGresult *results[3];
-    struct db_op good[] = { { &insert, { "1", "a" } },
-                            { &insert, { "2", "b" } },
-                            { &count, { 0 } } };
-    struct db_op bad[] = { { &insert, { "3", "c" } },
-                           { &insert, { "1", "again" } },
-                           { &count, { 0 } } };
+    struct db_op good[] = { { .stmt = &insert, .params = { "1", "a" } },
+                            { .stmt = &insert, .params = { "2", "b" } },
+                            { .stmt = &count, .params = { 0 } } };
+    struct db_op bad[] = { { .stmt = &insert, .params = { "3", "c" } },
+                           { .stmt = &insert, .params = { "1", "again" } },
+                           { .stmt = &count, .params = { 0 } } };
 
     (void) state;
     assert_ok(db_run(c, good, 3, results, &e), &e);
@@ -100,8 +100,9 @@ static void test_failures_have_meanings(void **state)
 {
     struct db_conn *c = opened();
     struct err e;
-    struct db_op raise = { &fence, { 0 } }, number = { &insert, { "no number", "v" } },
-                 lost = { &missing, { 0 } };
+    struct db_op raise = { .stmt = &fence, .params = { 0 } },
+                 number = { .stmt = &insert, .params = { "no number", "v" } },
+                 lost = { .stmt = &missing, .params = { 0 } };
 
     (void) state;
     assert_int_equal(db_query(c, &raise, NULL, &e), ERR_CONFLICT);
@@ -124,13 +125,13 @@ static void test_a_failing_commit_is_a_failure(void **state)
 {
     struct db_conn *c = opened();
     struct err e;
-    struct db_op op = { &deferred, { "77" } };
+    struct db_op op = { .stmt = &deferred, .params = { "77" } };
 
     (void) state;
     assert_int_equal(db_query(c, &op, NULL, &e), ERR_CONFLICT);
     assert_string_equal(db_conn_sqlstate(c), "23503");
     assert_int_equal(admin_number(url, "SELECT count(*) FROM child"), 0);
-    assert_ok(db_query(c, &(struct db_op){ &count, { 0 } }, NULL, &e), &e);
+    assert_ok(db_query(c, &(struct db_op){ .stmt = &count, .params = { 0 } }, NULL, &e), &e);
     db_conn_close(c);
 }
 
@@ -141,7 +142,8 @@ static void test_a_slow_statement_is_cut(void **state)
     int64_t start = clock_mono_ms();
 
     (void) state;
-    assert_int_equal(db_query(c, &(struct db_op){ &sleep_s, { "20" } }, NULL, &e), ERR_UNAVAILABLE);
+    assert_int_equal(db_query(c, &(struct db_op){ .stmt = &sleep_s, .params = { "20" } }, NULL, &e),
+                     ERR_UNAVAILABLE);
     assert_string_equal(db_conn_sqlstate(c), "57014");
     assert_in_range(clock_mono_ms() - start, 4000, 15000);
     assert_true(db_conn_is_alive(c));
@@ -166,7 +168,7 @@ static void test_a_lost_connection_is_made_anew(void **state)
 {
     struct db_conn *c = opened();
     struct err e;
-    struct db_op one = { &count, { 0 } };
+    struct db_op one = { .stmt = &count, .params = { 0 } };
 
     (void) state;
     assert_int_equal(db_conn_generation(c), 1);
@@ -178,7 +180,8 @@ static void test_a_lost_connection_is_made_anew(void **state)
     assert_int_equal(db_conn_generation(c), 2);
     /* killed in the middle of the work: rolled back for sure, as the server said so before the
      * commit */
-    struct db_op ops[] = { { &insert, { "50", "x" } }, { &kill_me, { 0 } } };
+    struct db_op ops[] = { { .stmt = &insert, .params = { "50", "x" } },
+                           { .stmt = &kill_me, .params = { 0 } } };
     assert_int_equal(db_run(c, ops, 2, NULL, &e), ERR_UNAVAILABLE);
     assert_int_equal(admin_number(url, "SELECT count(*) FROM t WHERE id = 50"), 0);
     assert_ok(db_query(c, &one, NULL, &e), &e);
@@ -192,7 +195,7 @@ static void test_a_changed_table_does_not_break_prepared_statements(void **state
     struct db_conn *c = opened();
     struct err e;
     PGresult *r;
-    struct db_op op = { &star, { 0 } };
+    struct db_op op = { .stmt = &star, .params = { 0 } };
 
     (void) state;
     assert_ok(db_query(c, &op, NULL, &e), &e);
@@ -213,7 +216,7 @@ static void test_the_session_has_our_settings(void **state)
 
     (void) state;
     assert_ok(db_conn_open(off, "test", &c, &e), &e);
-    assert_ok(db_query(c, &(struct db_op){ &settings, { 0 } }, &r, &e), &e);
+    assert_ok(db_query(c, &(struct db_op){ .stmt = &settings, .params = { 0 } }, &r, &e), &e);
     assert_string_equal(
         PQgetvalue(r, 0, 0),
         "TimeZone=UTC idle_in_transaction_session_timeout=5000 jit=off search_path=public, pg_temp "
@@ -239,7 +242,7 @@ static void test_arrays(void **state)
          *empty = db_text_array(NULL, 0);
 
     (void) state;
-    assert_ok(db_query(c, &(struct db_op){ &array, { text } }, &r, &e), &e);
+    assert_ok(db_query(c, &(struct db_op){ .stmt = &array, .params = { text } }, &r, &e), &e);
     assert_int_equal(PQntuples(r), ARRAY_LEN(items));
     for (int i = 0; i < (int) ARRAY_LEN(items); i++) {
         if (items[i])
@@ -268,9 +271,9 @@ static void *cross(void *arg)
     if (db_conn_open(url, "cross", &c, &e))
         return "cannot connect";
     for (int i = 0; i < 4; i++) {
-        struct db_op ops[] = { { &transfer_up, { ids[0] } },
-                               { &transfer_pause, { 0 } },
-                               { &transfer_up, { ids[1] } } };
+        struct db_op ops[] = { { .stmt = &transfer_up, .params = { ids[0] } },
+                               { .stmt = &transfer_pause, .params = { 0 } },
+                               { .stmt = &transfer_up, .params = { ids[1] } } };
 
         if (db_run(c, ops, 3, NULL, &e)) {
             db_conn_close(c);

@@ -21,7 +21,7 @@ static struct db_conn *c;
 
 static bool is_there(const char *id)
 {
-    struct db_op op = { &find, { id } };
+    struct db_op op = { .stmt = &find, .params = { id } };
     struct err e;
     PGresult *r;
     bool found;
@@ -35,7 +35,7 @@ static bool is_there(const char *id)
 /* Inserts once, whatever happens to the connection. */
 static enum err_code insert_surely(const char *id, enum cut cut)
 {
-    struct db_op op = { &insert, { id } };
+    struct db_op op = { .stmt = &insert, .params = { id } };
     struct err e;
     enum err_code first;
 
@@ -56,7 +56,7 @@ static void cut_many(enum cut cut, int n)
     admin(url, "TRUNCATE rows");
     assert_ok(db_conn_open(proxied, "cut", &c, &e), &e);
     assert_false(is_there("0"));
-    assert_ok(db_query(c, &(struct db_op){ &insert, { "0" } }, NULL, &e),
+    assert_ok(db_query(c, &(struct db_op){ .stmt = &insert, .params = { "0" } }, NULL, &e),
               &e); /* everything is prepared */
     for (int i = 1; i <= n; i++) {
         (void) snprintf(id, sizeof id, "%d", i);
@@ -92,7 +92,7 @@ static void test_silence_after_the_commit(void **state)
 /* Reading twice does no harm: a lost answer is just unavailable. */
 static void test_a_cut_read_is_unavailable(void **state)
 {
-    struct db_op op = { &find, { "1" } };
+    struct db_op op = { .stmt = &find, .params = { "1" } };
     struct err e;
 
     (void) state;

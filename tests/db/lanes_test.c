@@ -28,6 +28,17 @@ static const struct db_stmt star = { "l_star", "SELECT * FROM star", 0 };
 static const struct db_stmt notify = { "l_notify", "SELECT pg_notify('house', $1)", 1 };
 static const struct db_stmt up = { "l_up", "UPDATE t SET v = v || '+' WHERE id = $1", 1 };
 
+static const struct db_stmt chance = { "l_chance", "SELECT $1 || random()::text", 1 };
+/* A row for every key but 7; 0 fails. */
+static const struct db_stmt one_of = { "l_one_of", "SELECT 'one ' || 100 / $1::int WHERE $1 <> '7'",
+                                       1 };
+static const struct db_stmt many_of = {
+    "l_many_of",
+    "SELECT 'many ' || 100 / k.id::int, k.at FROM unnest($1::text[]) WITH ORDINALITY k(id, at)"
+    " WHERE k.id <> '7' ORDER BY k.at DESC",
+    1
+};
+
 /* One answer, kept. */
 struct seen {
     int calls;
@@ -52,8 +63,9 @@ static void on_reply(const struct db_reply *reply, void *user)
     if (reply->err.code == OK) {
         const PGresult *last = reply->results[reply->n_results - 1];
 
-        if (PQntuples(last) > 0)
-            (void) snprintf(s->value, sizeof s->value, "%s", PQgetvalue(last, 0, 0));
+        if (PQntuples(last) > 0 && reply->rows_max > 0)
+            (void) snprintf(s->value, sizeof s->value, "%s",
+                            PQgetvalue(last, (int) reply->first_row, 0));
     } else {
         assert_null(reply->results);
     }
@@ -208,12 +220,13 @@ static void test_a_failing_neighbour(void **state)
 static void test_writes_are_atomic(void **state)
 {
     struct seen seen[4] = { 0 };
-    struct db_op good[] = { { &insert, { "1", "a" } }, { &insert, { "2", "b" } } };
-    struct db_op bad[] = { { &insert, { "3", "c" } },
-                           { &insert, { "1", "again" } },
-                           { &echo, { "x" } } };
-    struct db_op at_commit = { &deferred, { "99" } };
-    struct db_op after = { &insert, { "4", "d" } };
+    struct db_op good[] = { { .stmt = &insert, .params = { "1", "a" } },
+                            { .stmt = &insert, .params = { "2", "b" } } };
+    struct db_op bad[] = { { .stmt = &insert, .params = { "3", "c" } },
+                           { .stmt = &insert, .params = { "1", "again" } },
+                           { .stmt = &echo, .params = { "x" } } };
+    struct db_op at_commit = { .stmt = &deferred, .params = { "99" } };
+    struct db_op after = { .stmt = &insert, .params = { "4", "d" } };
 
     (void) state;
     db_submit(db, DB_WRITE, good, 2, on_reply, &seen[0]);
@@ -247,6 +260,60 @@ static void test_reading_lanes_do_not_write(void **state)
     }
 }
 
+/* Two that ask the same get the same throw of the dice; another, and one that comes later, their
+ * own. */
+static void test_reads_that_ask_the_same_are_asked_once(void **state)
+{
+    struct seen seen[4] = { 0 };
+
+    (void) state;
+    submit(DB_READ, &chance, "x", &seen[0]);
+    submit(DB_READ, &chance, "y", &seen[1]);
+    submit(DB_READ, &chance, "x", &seen[2]);
+    run_until(n_answers == 3);
+    submit(DB_READ, &chance, "x", &seen[3]);
+    run_until(n_answers == 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(seen[i].calls, 1);
+    assert_string_equal(seen[0].value, seen[2].value);
+    assert_string_not_equal(seen[0].value + 1, seen[1].value + 1);
+    assert_string_not_equal(seen[0].value, seen[3].value);
+}
+
+static void submit_keys(const char *const *keys, size_t n, struct seen *seen)
+{
+    n_answers = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct db_op op = { .stmt = &one_of, .params = { keys[i] }, .many = &many_of };
+
+        db_submit(db, DB_READ, &op, 1, on_reply, &seen[i]);
+    }
+    run_until(n_answers == (int) n);
+}
+
+/* Each gets its own row or none, and whose key fails fails alone. */
+static void test_reads_by_key_travel_together(void **state)
+{
+    static const char *const good[] = { "1", "2", "7", "2", "50" };
+    static const char *const bad[] = { "4", "0", "5", "0" };
+    static const char *const values[] = { "many 100", "many 50", "", "many 50", "many 2" };
+    struct seen seen[5] = { 0 }, mixed[4] = { 0 }, single = { 0 };
+
+    (void) state;
+    submit_keys(good, ARRAY_LEN(good), seen);
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_int_equal(seen[i].code, OK);
+        assert_string_equal(seen[i].value, values[i]);
+    }
+    submit_keys(bad, ARRAY_LEN(bad), mixed);
+    assert_string_equal(mixed[0].value, "one 25");
+    assert_string_equal(mixed[1].sqlstate, "22012");
+    assert_string_equal(mixed[2].value, "one 20");
+    assert_string_equal(mixed[3].sqlstate, "22012");
+    submit_keys(good, 1, &single);
+    assert_string_equal(single.value, "one 100");
+}
+
 static void terminate_all(void)
 {
     admin(url, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE "
@@ -263,7 +330,8 @@ static void on_terminate(uv_timer_t *timer)
 static void test_lost_connections_come_back(void **state)
 {
     struct seen seen[4] = { 0 };
-    struct db_op slow[] = { { &insert, { "20", "x" } }, { &sleep_s, { "0.4" } } };
+    struct db_op slow[] = { { .stmt = &insert, .params = { "20", "x" } },
+                            { .stmt = &sleep_s, .params = { "0.4" } } };
     uv_timer_t timer;
 
     (void) state;
@@ -327,7 +395,9 @@ static void test_a_changed_table(void **state)
 static void test_deadlocks_are_repeated(void **state)
 {
     struct seen seen = { 0 };
-    struct db_op ops[] = { { &up, { "51" } }, { &sleep_s, { "0.3" } }, { &up, { "52" } } };
+    struct db_op ops[] = { { .stmt = &up, .params = { "51" } },
+                           { .stmt = &sleep_s, .params = { "0.3" } },
+                           { .stmt = &up, .params = { "52" } } };
     PGconn *other = PQconnectdb(url);
 
     (void) state;
@@ -506,6 +576,8 @@ int main(void)
         lane_test(test_a_failing_neighbour),
         lane_test(test_writes_are_atomic),
         lane_test(test_reading_lanes_do_not_write),
+        lane_test(test_reads_that_ask_the_same_are_asked_once),
+        lane_test(test_reads_by_key_travel_together),
         lane_test(test_lost_connections_come_back),
         lane_test(test_notifications_and_missed_ones),
         lane_test(test_a_changed_table),
