@@ -330,7 +330,8 @@ void api_run_post(struct call *c)
 /* ---- cancel ---- */
 
 static const struct body_member cancel_members[] = {
-    { .name = "reason", .type = JSON_STRING, .max_length = 200 }
+    { .name = "reason", .type = JSON_STRING, .max_length = 200 },
+    { .name = "stopTraining", .type = JSON_TRUE },
 };
 
 static void answer_run(struct call *c, int status)
@@ -343,7 +344,11 @@ static void answer_run(struct call *c, int status)
 static void run_state_read(struct call *c)
 {
     const char *id = c->match.params[0], *state = rows_text(c->reply, 0, 0, 0);
-    const char *reason = json_text_or(c->body, "reason", "Cancelled on request.");
+    const struct run_cancel cancel = {
+        .id = id,
+        .reason = json_text_or(c->body, "reason", "Cancelled on request."),
+        .stops = json_bool_or(c->body, "stopTraining", false),
+    };
     struct db_op ops[CALL_OPS_MAX];
     size_t n;
 
@@ -364,7 +369,7 @@ static void run_state_read(struct call *c)
         answer_run(c, 200);
         return;
     }
-    n = runs_store_cancel(c->arena, id, reason, ops);
+    n = runs_store_cancel(c->arena, &cancel, ops);
     runs_store_answer(id, &ops[n++]);
     call_write(c, ops, n,
                &(struct write_note){ .status = 202,

@@ -18,7 +18,8 @@
 struct common {
     struct client_options client;
     char *message, *revision, *config, *kind, *limit, *type, *plan;
-    bool wait, json, follow, prune;
+    char *reason, *campaign;
+    bool wait, json, follow, prune, stop_training;
 };
 
 #define TEXT(field, option, word, says)                                              \
@@ -48,6 +49,10 @@ static const struct conf_option runs_options[] = {
     FLAG(json, "json", "print JSON"),
     TEXT(config, "config", "NAME", "only runs of this config"),
     TEXT(limit, "limit", "N", "how many (1-200)"),
+    TEXT(reason, "reason", "TEXT", "why: cancel, approve, reject"),
+    TEXT(campaign, "campaign", "NAME", "which question of a held run: approve, reject"),
+    FLAG(stop_training, "stop-training", "cancel: stop the training that the run has begun, too"),
+    FLAG(wait, "wait", "retry, rerun: follow the new run until it ends; exit 1 when it fails"),
 };
 static const struct conf_option start_options[] = {
     CLIENT_OPTIONS(struct common),
@@ -287,13 +292,43 @@ static int runs_watch(const struct parsed *p, const char *id)
     return is_good ? 0 : 1;
 }
 
-/* cancel, approve or reject. */
-static int runs_post(const struct parsed *p, const char *id, const char *what)
+static const struct run_action {
+    const char *verb, *route, *from; /* from: which steps; NULL: says nothing of steps */
+} run_actions[] = {
+    { "cancel", "cancel", NULL },   { "approve", "approve", NULL }, { "reject", "reject", NULL },
+    { "retry", "retry", "failed" }, { "rerun", "retry", "start" },
+};
+
+static const struct run_action *find_action(const char *verb)
+{
+    for (size_t i = 0; i < ARRAY_LEN(run_actions); i++)
+        if (str_eq(run_actions[i].verb, verb))
+            return &run_actions[i];
+    return NULL;
+}
+
+/* What was given; whether it belongs to the verb, the server says. */
+static json_t *action_body(const struct common *o, const struct run_action *a)
+{
+    json_t *body = json_pack("{s:s*, s:s*, s:s*}", "reason", o->reason, "campaign", o->campaign,
+                             "from", a->from);
+
+    if (o->stop_training)
+        json_object_set_new(body, "stopTraining", json_true());
+    return body;
+}
+
+static int runs_post(const struct parsed *p, const char *id, const struct run_action *a)
 {
     AUTO_CLIENT struct client *c = NULL;
     AUTO_REPLY struct reply r = { 0 };
-    AUTO_FREE char *path = xasprintf("/runs/%s/%s", id, what);
-    const struct request rq = { .method = "POST", .path = path, .body = "{}", .body_n = 2 };
+    AUTO_FREE char *path = xasprintf("/runs/%s/%s", id, a->route);
+    AUTO_JSON json_t *body = action_body(&p->options, a);
+    AUTO_FREE char *text = json_compact(body);
+    const struct request rq = {
+        .method = "POST", .path = path, .body = text, .body_n = strlen(text)
+    };
+    bool is_good = true;
     struct err e;
 
     if (client_open(&p->options.client, &c, &e) || client_call(c, &rq, &r, &e))
@@ -304,19 +339,24 @@ static int runs_post(const struct parsed *p, const char *id, const char *what)
     }
     (void) printf("%s is %s\n", json_text_or(r.json, "id", id),
                   json_text_or(r.json, "status", "done"));
-    return 0;
+    if (a->from && p->options.wait &&
+        progress_watch(c, json_text_or(r.json, "id", id), &is_good, &e))
+        return cli_fail(&e);
+    return is_good ? 0 : 1;
 }
 
 static int run_runs(char *const argv[])
 {
     static const struct cli_usage usage = {
-        "steward runs list | get RUN | watch RUN | cancel RUN | "
-        "approve RUN | reject RUN\n\nLists, shows, follows or "
-        "cancels runs; answers the question of a held one.",
+        "steward runs list | get RUN | watch RUN | cancel RUN | retry RUN | rerun RUN | "
+        "approve RUN | reject RUN\n\nLists, shows, follows or cancels runs. retry: a new run "
+        "does what had not succeeded; rerun: all of it again, with the same inputs. approve, "
+        "reject: answers the question of a held one.",
         runs_options, ARRAY_LEN(runs_options), 1, 2
     };
     AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_BUF struct buf path = { 0 };
+    const struct run_action *action;
     const char *verb, *id;
     int rc = parse(&p, argv);
 
@@ -336,8 +376,9 @@ static int run_runs(char *const argv[])
     }
     if (str_eq(verb, "watch") && id)
         return runs_watch(&p, id);
-    if ((str_eq(verb, "cancel") || str_eq(verb, "approve") || str_eq(verb, "reject")) && id)
-        return runs_post(&p, id, verb);
+    action = find_action(verb);
+    if (action && id)
+        return runs_post(&p, id, action);
     (void) fprintf(stderr, "%s\n", usage.text);
     return 2;
 }
@@ -451,7 +492,7 @@ const struct cli_command cli_commands[] = {
       cli_rollback },
     { "delete", "CONFIG --resources keep|delete", "take a config down", cli_delete },
     { "run", "CONFIG KIND [--wait]", "start a run", run_start },
-    { "runs", "list|get|watch|cancel", "runs", run_runs },
+    { "runs", "list|get|watch|cancel|retry|rerun", "runs", run_runs },
     { "schedules", "list|create|pause|next …", "schedules; next fires of an expression (offline)",
       cli_schedules },
     { "schedule", "", "the same", cli_schedules },

@@ -44,8 +44,11 @@ void runs_store_newest_version(const char *limit, struct db_op *op);
  * bought anything end here, and the engine ends the others. Raises ST001 when the run is over or
  * already being cancelled. Returns the number of ops.
  */
-size_t runs_store_cancel(struct arena *arena, const char *id, const char *reason,
-                         struct db_op *ops);
+struct run_cancel {
+    const char *id, *reason;
+    bool stops; /* a training that the run has begun is stopped, too */
+};
+size_t runs_store_cancel(struct arena *arena, const struct run_cancel *cancel, struct db_op *ops);
 
 /* Rows (status, config, step, campaign, version, is_answered): one per question of the run, or one
  * with NULLs from the third on; none: there is no such run. */

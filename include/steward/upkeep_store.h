@@ -7,6 +7,7 @@
 #ifndef STEWARD_UPKEEP_STORE_H
 #define STEWARD_UPKEEP_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,16 +22,17 @@ size_t upkeep_store_wind_up(const char *config, struct db_op *ops);
  * NULL. */
 void upkeep_store_version(const char *solution, const char *version, struct db_op *op);
 
-/* Rows (id) of a run's steps. */
+/* Rows (id, is_done) of a run's steps: what is done need not be done again. */
 void upkeep_store_step_ids(const char *run_id, struct db_op *op);
 
 struct upkeep_retry {
     const char *old_run, *new_run;
     const char *ids; /* [{old, new}]: ids of all its steps */
     const char *created_by;
+    bool is_whole; /* nothing is taken over */
 };
-/* A new run, queued, whose succeeded steps are the old one's. Raises ST001 when the old one is not
- * over or its config is gone. Returns how many ops (<= 4). */
+/* A new run of the same plan, queued, whose succeeded steps are the old one's. Raises ST001 when
+ * the old one is not over or its config is gone. Returns how many ops (<= 4). */
 size_t upkeep_store_retry(struct arena *arena, const struct upkeep_retry *r, struct db_op *ops);
 
 /* A config that should be looked at for drift. */

@@ -109,6 +109,25 @@ static void act(const struct step *s, struct command *c, enum op op)
     c->op = op;
 }
 
+/* The cancel asks for more than to begin nothing: the training that this step began, and is known
+ * to have begun, is stopped. */
+static bool is_to_stop(const struct step *s)
+{
+    return s->is_cancelled && s->stops && s->goal == GOAL_PRESENT &&
+           (s->op == OP_STOP || (s->op == OP_CREATE && s->intent == INTENT_SAVED));
+}
+
+static void on_in_progress(const struct step *s, struct command *c)
+{
+    if (is_to_stop(s) && !(s->op == OP_STOP && s->intent == INTENT_SAVED)) {
+        c->type = CMD_MARK;
+        c->op = OP_STOP;
+        return;
+    }
+    wait_for(c, WHY_IN_PROGRESS, s->poll_ms, s->poll_ms / 8);
+    c->is_found = true;
+}
+
 /* Nothing there. After an uncertain create, that is final only when no call of ours can land any
  * more. */
 static void on_absent(const struct step *s, int64_t now, struct command *c)
@@ -294,6 +313,8 @@ static void on_seen(const struct step *s, const struct outcome *o, int64_t now, 
         on_absent(s, now, c);
         return;
     case SEEN_IN_PROGRESS:
+        on_in_progress(s, c);
+        return;
     case SEEN_STOPPING:
         wait_for(c, WHY_IN_PROGRESS, s->poll_ms, s->poll_ms / 8);
         c->is_found = true;
@@ -372,7 +393,11 @@ static void on_sent(const struct step *s, const struct outcome *o, struct comman
         c->is_refund = true;
         return;
     case OUT_SENT_REFUSED:
-        fail(c, WHY_REFUSED);
+        /* What is to be stopped may have ended since the look: another one tells. */
+        if (s->op == OP_STOP && s->failures == 0)
+            back_off(s, c, WHY_BUSY);
+        else
+            fail(c, WHY_REFUSED);
         c->is_refund = true;
         return;
     case OUT_SENT_UNKNOWN:
@@ -405,7 +430,8 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
             return;
         }
         /* Cancelled and certainly without effect in flight: no need to look. */
-        c->type = s->is_cancelled && s->intent != INTENT_MAYBE_SENT ? CMD_CANCEL : CMD_PROBE;
+        c->type = s->is_cancelled && s->intent != INTENT_MAYBE_SENT && !is_to_stop(s) ? CMD_CANCEL
+                                                                                      : CMD_PROBE;
         return;
     case OUT_SEEN:
         on_seen(s, o, db_now_ms, c);

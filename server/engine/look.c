@@ -533,7 +533,7 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
     if (row->verb == VERB_APPROVE)
         return approval_begin(k, w);
     if (row->arn && row->verb != VERB_STOP) {
-        w->look.is_foreign = row->step.intent != INTENT_SAVED;
+        w->look.is_foreign = !row->step.is_ours;
         return describe(w, row->arn);
     }
     if ((row->verb == VERB_DELETE || json_object_get(row->options, "leftBehind")) && row->known_arn)

@@ -276,7 +276,8 @@ static void report_wait(const struct worker *k, struct work *w, json_t *item)
         aws_call_describe(&w->call, text, sizeof text);
         json_object_set_new(item, "reason", json_string(text));
     }
-    if (c->type == CMD_SAVE && w->row.kind->id == KIND_SOLUTION_VERSION)
+    if (c->type == CMD_SAVE && w->row.kind->id == KIND_SOLUTION_VERSION &&
+        w->row.step.op == OP_CREATE)
         add_event(w, "training.started", json_object());
     if ((c->why == WHY_FUSE || c->why == WHY_PAUSED) && !str_eq(what, w->row.waiting_for))
         add_cost_event(w, c->why, json_object_get(item, "reason"));
@@ -474,6 +475,18 @@ static void report_retry(struct work *w, json_t *item)
               json_pack("{s:s, s:i}", "reason", text.data, "attempt", w->row.step.attempt + 1));
 }
 
+static void report_cancel(struct work *w, json_t *item)
+{
+    json_object_set_new(item, "state", json_string("cancelled"));
+    json_object_set_new(item, "failures", json_integer(0));
+    if (w->seen != SEEN_STOPPED)
+        return;
+    json_object_set_new(item, "result", json_string("stopped"));
+    json_object_set_new(item, "reason",
+                        json_sprintf("The training of %s was stopped.", w->row.name));
+    add_resource_event(w, "stopped");
+}
+
 static void build_item(struct worker *k, struct work *w)
 {
     const struct command *c = &w->command;
@@ -511,8 +524,7 @@ static void build_item(struct worker *k, struct work *w)
         report_failure(w, item);
         return;
     case CMD_CANCEL:
-        json_object_set_new(item, "state", json_string("cancelled"));
-        json_object_set_new(item, "failures", json_integer(0));
+        report_cancel(w, item);
         return;
     case CMD_DONE:
         report_success(w, item);

@@ -3,7 +3,8 @@
  *
  * A step whose last send may have had an effect (intent maybe_sent) is left to the engine, which
  * looks at what came of it. A lease is taken away by emptying its owner, so a worker that is about
- * to mark loses its fence.
+ * to mark loses its fence. When the cancel asks for it, a training that the run has begun is left
+ * to the engine, too: it stops it first.
  */
 #include <assert.h>
 
@@ -17,29 +18,32 @@
 static const struct db_stmt cancel_run = {
     "api_cancel_run",
     "WITH hit AS (UPDATE runs SET cancel_requested_at = clock_timestamp(), reason = $2,"
-    " updated_at = now(),"
+    " updated_at = now(), cancel_stops = $3::boolean,"
     " state = CASE WHEN state = 'queued' THEN 'cancelled'::run_state ELSE 'cancelling' END,"
     " finished_at = CASE WHEN state = 'queued' THEN clock_timestamp() END"
     " WHERE id = $1 AND state IN ('queued', 'running') RETURNING id)"
     " SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM hit)"
     " THEN api_fence('ST001', 'the run is over or being cancelled') END",
-    2
+    3
 };
+/* A training of the run that is to be stopped. */
+#define TO_STOP                                                                                    \
+    "(SELECT cancel_stops FROM runs WHERE id = $1) AND kind = 'solutionVersion'"                   \
+    " AND intent_op = 'create' AND intent_state = 'saved'"
 static const struct db_stmt cancel_steps = {
     "api_cancel_steps",
     "UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), reason = $2, wake_at"
     " = 'infinity',"
     " lease_owner = NULL WHERE run_id = $1 AND state IN ('blocked', 'ready', 'waiting')"
-    " AND intent_state <> 'maybe_sent'",
+    " AND intent_state <> 'maybe_sent' AND NOT (" TO_STOP ")",
     2
 };
 /* What is left waits for the engine, which is asked to look now (a leased step is being looked
-   at). */
+   at). What is looked at only to see whether it has ended is taken from who looks. */
 static const struct db_stmt cancel_rest = {
     "api_cancel_rest",
-    "UPDATE steps SET wake_at = clock_timestamp() WHERE run_id = $1 AND state IN ('ready',"
-    " 'waiting')"
-    " AND lease_owner IS NULL",
+    "UPDATE steps SET wake_at = clock_timestamp(), lease_owner = NULL WHERE run_id = $1"
+    " AND state IN ('ready', 'waiting') AND (lease_owner IS NULL OR (" TO_STOP "))",
     1
 };
 /* A run that had not begun is over with this transaction; a running one is ended by the engine,
@@ -62,13 +66,15 @@ static const struct db_stmt cancel_roll_up = {
 };
 /* clang-format on */
 
-size_t runs_store_cancel(struct arena *arena, const char *id, const char *reason, struct db_op *ops)
+size_t runs_store_cancel(struct arena *arena, const struct run_cancel *cancel, struct db_op *ops)
 {
+    const char *id = cancel->id, *reason = cancel->reason;
     char *event_id = arena_alloc(arena, ID_BYTES);
     size_t n = 0;
 
     id_new("evt", event_id);
-    ops[n++] = (struct db_op){ .stmt = &cancel_run, .params = { id, reason } };
+    ops[n++] = (struct db_op){ .stmt = &cancel_run,
+                               .params = { id, reason, cancel->stops ? "true" : "false" } };
     ops[n++] = (struct db_op){ .stmt = &cancel_steps, .params = { id, reason } };
     ops[n++] = (struct db_op){ .stmt = &cancel_rest, .params = { id } };
     ops[n++] = (struct db_op){ .stmt = &cancel_roll_up, .params = { id, event_id, reason } };

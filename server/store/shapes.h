@@ -44,6 +44,7 @@
     SQL_MEMBER_WORD("overlap", "r.overlap") SQL_MEMBER_NUMBER("openSteps", "r.open_steps")         \
     SQL_MEMBER_NUMBER("totalSteps", "r.total_steps") SQL_MEMBER_TEXT("createdBy", "r.created_by")  \
     SQL_MEMBER_AT("cancelRequestedAt", "r.cancel_requested_at")                                    \
+    SQL_MEMBER_NUMBER("stopTraining", "CASE WHEN r.cancel_stops THEN 'true' END")                  \
     SQL_MEMBER_AT("createdAt", "r.created_at") SQL_MEMBER_AT("startedAt", "r.started_at")          \
     SQL_MEMBER_AT("finishedAt", "r.finished_at") SQL_MEMBER_AT("updatedAt", "r.updated_at")
 #define SQL_RUN_TEXT "concat(" SQL_RUN_OPEN ", '}')"

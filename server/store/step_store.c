@@ -37,7 +37,7 @@ static const struct db_stmt claim_due = {
     "  (extract(epoch FROM c.ambiguous_at) * 1000)::bigint AS ambiguous_ms, c.baseline, "
     "c.failures, c.arn, c.waiting_for,"
     "  c.details, c.is_restored, (extract(epoch FROM c.started_at) * 1000)::bigint AS started_ms,"
-    "  (r.cancel_requested_at IS NOT NULL) AS is_cancelled,"
+    "  (r.cancel_requested_at IS NOT NULL) AS is_cancelled, r.cancel_stops,"
     "  (SELECT json_object_agg(f.key, coalesce("
     "    (SELECT p.arn FROM steps p WHERE p.run_id = c.run_id AND p.resource_key = f.value AND "
     "p.state = 'succeeded' ORDER BY p.ordinal DESC LIMIT 1),"
@@ -118,12 +118,12 @@ static const struct db_stmt mark = {
     "UPDATE steps s SET intent_state = 'maybe_sent', intent_op = u.op, intent_name = u.name, intent_request = u.request,"
     " baseline = coalesce(u.baseline, s.baseline), quota_since = NULL,"
     " ambiguous_at = CASE WHEN s.intent_state = 'maybe_sent' THEN s.last_mark_at ELSE s.ambiguous_at END,"
-    " sends = s.sends + 1, spent = s.spent + 1, last_mark_at = clock_timestamp(),"
+    " sends = s.sends + 1, spent = s.spent + CASE WHEN u.op = 'stop' THEN 0 ELSE 1 END, last_mark_at = clock_timestamp(),"
     " wake_at = clock_timestamp() + make_interval(secs => $3::float8), started_at = coalesce(s.started_at, clock_timestamp())"
     " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, name text, request json, baseline text,"
     "  is_fused boolean, quota int, buys boolean), runs r"
     " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', 'waiting')"
-    " AND r.id = s.run_id AND r.cancel_requested_at IS NULL AND (u.quota = 0 OR s.quota_since IS NULL)"
+    " AND r.id = s.run_id AND (r.cancel_requested_at IS NULL OR (u.op = 'stop' AND r.cancel_stops)) AND (u.quota = 0 OR s.quota_since IS NULL)"
     " AND NOT (u.buys AND server_is_paused()) AND (u.op = 'stop' OR (SELECT server_may_send()))"
     " AND (NOT u.is_fused OR ((" FUSE_SPENT(OF_SOLUTION) " < $4::int OR " FUSE_SPENT(OF_SOLUTION) " < " FUSE_OF_SOLUTION ")"
     "  AND " FUSE_SPENT("") " + (SELECT count(*) FROM json_to_recordset($1::json) AS b(id text, is_fused boolean)"
@@ -137,7 +137,7 @@ static const struct db_stmt mark = {
 static const struct db_stmt mark_why_not = {
     "step_mark_why_not",
     "SELECT s.id, (s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', 'waiting')),"
-    " (r.cancel_requested_at IS NOT NULL),"
+    " (r.cancel_requested_at IS NOT NULL AND NOT (u.op = 'stop' AND r.cancel_stops)),"
     " (extract(epoch FROM CASE WHEN " FUSE_SPENT("") " < $3::int THEN " FUSE_FREES(OF_SOLUTION)
     " ELSE " FUSE_FREES("") " END) * 1000)::bigint, (u.buys AND server_is_paused()),"
     " (SELECT (extract(epoch FROM until_at) * 1000)::bigint FROM server_pause),"
@@ -245,7 +245,8 @@ static void read_step(struct row r, struct step_row *out)
     s->is_per_run = out->kind->is_per_run;
     s->needs_quiescence = out->kind->needs_quiescence;
     s->is_cancelled = row_bool(r, "is_cancelled");
-    s->is_ours = s->intent == INTENT_SAVED;
+    s->stops = row_bool(r, "cancel_stops");
+    s->is_ours = s->intent == INTENT_SAVED || (s->op == OP_STOP && s->goal == GOAL_PRESENT);
     s->attempt = (int) row_int(r, "attempt");
     s->max_attempts = s->attempt > 2 ? s->attempt : 2;
     s->sends = (int) row_int(r, "sends");

@@ -44,28 +44,34 @@ static const struct db_stmt find_version = {
     " ORDER BY aws_created_at DESC NULLS LAST LIMIT 1",
     2
 };
-static const struct db_stmt step_ids = { "upkeep_step_ids", "SELECT id FROM steps WHERE run_id = $1", 1 };
 
 #define IDS "json_to_recordset($3::json) AS m(old text, new text)"
 /* What was switched off has been restored since: it is switched off again. */
-#define TAKEN_OVER(s) "(" s ".state = 'succeeded' AND " s ".options ->> 'autoTraining' IS NULL)"
+#define IS_DONE(s) s ".state = 'succeeded' AND " s ".options ->> 'autoTraining' IS NULL"
+#define TAKEN_OVER(s) "(NOT $4::boolean AND " IS_DONE(s) ")"
+static const struct db_stmt step_ids = {
+    "upkeep_step_ids", "SELECT s.id, (" IS_DONE("s") ") FROM steps s WHERE s.run_id = $1", 1
+};
 static const struct db_stmt retry_run = {
     "upkeep_retry_run",
     "WITH made AS (INSERT INTO runs (id, config, config_version, kind, trigger, retry_of, overlap, options,"
-    "  claims, created_by, open_steps, total_steps)"
-    "  SELECT $2, r.config, r.config_version, r.kind, 'retry', r.id, 'queue', r.options, r.claims, $3,"
+    "  claims, created_by, data_version, open_steps, total_steps)"
+    "  SELECT $2, r.config, r.config_version, r.kind, 'retry', r.id, 'queue', r.options, r.claims, $3, r.data_version,"
     "   (SELECT count(*) FROM steps s WHERE s.run_id = r.id AND NOT " TAKEN_OVER("s") "), r.total_steps"
-    "  FROM runs r WHERE r.id = $1 AND r.state IN ('failed', 'cancelled') AND r.config IS NOT NULL RETURNING 1)"
+    "  FROM runs r WHERE r.id = $1 AND (r.state IN ('failed', 'cancelled') OR (r.state = 'succeeded' AND $4::boolean))"
+    "   AND r.config IS NOT NULL RETURNING 1)"
     " SELECT CASE WHEN NOT EXISTS (SELECT FROM made) THEN"
     "  api_fence('ST001', 'the run is not over, or its config is gone') END",
-    3
+    4
 };
 static const struct db_stmt retry_steps = {
     "upkeep_retry_steps",
     "INSERT INTO steps (id, run_id, ordinal, kind, verb, name, resource_key, pointer, state, blocked_by, request,"
     "  tags, refs, options, arn, aws_status, result, reason, details, started_at, finished_at)"
     " SELECT m.new, $2, s.ordinal, s.kind, s.verb, s.name, s.resource_key, s.pointer, x.state, coalesce(w.n, 0),"
-    "  s.request, s.tags, s.refs, s.options, x.arn, x.aws_status, x.result, x.reason, x.details, x.at, x.at"
+    /* A question is asked anew. */
+    "  s.request, s.tags, s.refs, CASE WHEN s.kind = 'approval' AND NOT " TAKEN_OVER("s") " THEN (s.options::jsonb - 'answer')::json"
+    "   ELSE s.options END, x.arn, x.aws_status, x.result, x.reason, x.details, x.at, x.at"
     " FROM " IDS " JOIN steps s ON s.id = m.old AND s.run_id = $1 LEFT JOIN"
     "  (SELECT e.step_id, count(*) AS n FROM steps o JOIN step_edges e ON e.needs_id = o.id"
     "    WHERE o.run_id = $1 AND NOT " TAKEN_OVER("o") " GROUP BY e.step_id) w ON w.step_id = s.id"
@@ -77,7 +83,7 @@ static const struct db_stmt retry_steps = {
     "  CASE WHEN " TAKEN_OVER("s") " THEN 'Taken over from run ' || $1 || '.' END AS reason,"
     "  CASE WHEN " TAKEN_OVER("s") " THEN s.details END AS details,"
     "  CASE WHEN " TAKEN_OVER("s") " THEN clock_timestamp() END AS at) x",
-    3
+    4
 };
 static const struct db_stmt retry_edges = {
     "upkeep_retry_edges",
@@ -137,12 +143,14 @@ void upkeep_store_step_ids(const char *run_id, struct db_op *op)
 
 size_t upkeep_store_retry(struct arena *arena, const struct upkeep_retry *r, struct db_op *ops)
 {
+    const char *is_whole = r->is_whole ? "true" : "false";
     char *event_id = arena_alloc(arena, ID_BYTES);
 
     id_new("evt", event_id);
-    ops[0] =
-        (struct db_op){ .stmt = &retry_run, .params = { r->old_run, r->new_run, r->created_by } };
-    ops[1] = (struct db_op){ .stmt = &retry_steps, .params = { r->old_run, r->new_run, r->ids } };
+    ops[0] = (struct db_op){ .stmt = &retry_run,
+                             .params = { r->old_run, r->new_run, r->created_by, is_whole } };
+    ops[1] = (struct db_op){ .stmt = &retry_steps,
+                             .params = { r->old_run, r->new_run, r->ids, is_whole } };
     ops[2] = (struct db_op){ .stmt = &retry_edges, .params = { r->ids } };
     ops[3] = (struct db_op){ .stmt = &retry_event, .params = { event_id, r->new_run } };
     return 4;

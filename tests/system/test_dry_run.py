@@ -96,7 +96,7 @@ def requests_of(world):
         "rollbackConfig": ("/configs/dry/rollback", {"version": 1}, {}),
         "createRun": ("/runs", {"config": "dry", "kind": "train"}, {}),
         "cancelRun": (f"/runs/{world.cancelled}/cancel", None, {}),
-        "retryRun": (f"/runs/{world.cancelled}/retry", None, {}),
+        "retryRun": (f"/runs/{world.cancelled}/retry", {"from": "start"}, {}),
         "patchSchedule": (f"/schedules/{world.schedule}", {"paused": True}, {}),
         "runSchedule": (f"/schedules/{world.schedule}/run", None, {}),
         "testChannel": ("/channels/cloudwatch/test", None, {}),

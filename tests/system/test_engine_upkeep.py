@@ -1,8 +1,10 @@
 """Tags, promotion, stopping, trying again and taking down, on the local Amazon Personalize."""
 import pytest
+import requests
 
 from server_kit import Server, config, wait_until
 from test_engine_kinds import FAST, apply, calls, everything, live, put_all, resources, results, succeed
+from test_schedules import query
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,81 @@ def test_retry_takes_over_what_had_succeeded(other):
     assert results(done)["campaign/again-c0"] == "created"
     assert "Taken over" in next(s for s in done["steps"] if s["kind"] == "dataset")["reason"]
     assert other.post(f"/runs/{done['id']}/retry").status_code == 409
+
+
+def inputs(server, run):
+    """What the run was planned with: of the run, and of each of its steps."""
+    of_run = query(server, "SELECT config, config_version, kind, options::text, claims FROM runs WHERE id = %s", run)
+    return of_run, query(server, "SELECT ordinal, kind, verb, name, resource_key, request::text, tags::text, refs, options::text FROM steps"
+                                 " WHERE run_id = %s ORDER BY ordinal", run)
+
+
+def test_a_run_is_done_again_with_the_inputs_it_had(other):
+    """Nothing could do a run that had succeeded again: who started the same kind anew got the plan of what the config has become."""
+    document = config("inputs")
+    other.put_data("inputs")
+    apply(other, document)
+    first = run(other, "inputs", "import", datasets=["INTERACTIONS"], force=True)
+    document["datasets"]["interactions"]["dataset"]["serviceConfig"]["tags"] = [{"tagKey": "a", "tagValue": "b"}]
+    document["solutions"][0]["campaigns"][0]["serviceConfig"]["minProvisionedTPS"] = 2
+    apply(other, document)
+    path = f"/runs/{first['id']}/retry"
+    refused = other.post(path)
+    assert refused.status_code == 409 and '"start"' in refused.json()["detail"], refused.text
+    assert other.post(path, json={"from": "middle"}).status_code == 422
+    assert other.post(f"{path}?dryRun=true", json={"from": "start"}).status_code == 200
+    answer = other.post(path, json={"from": "start"})
+    assert answer.status_code == 202 and answer.headers["Location"] == f"/runs/{answer.json()['id']}"
+    again = succeed(other, answer.json()["id"])
+    assert (again["retryOf"], again["configVersion"], again["options"]) == (first["id"], 1, {"datasets": ["INTERACTIONS"], "force": True})
+    assert inputs(other, again["id"]) == inputs(other, first["id"])
+    assert [s["result"] for s in again["steps"]] == [s["result"] for s in first["steps"]] == ["created"]
+    assert again["steps"][0]["arn"] != first["steps"][0]["arn"]
+    # By the command line, and an apply of a version that is no longer the newest: it says so of the config.
+    old = other.ok("GET", "/runs?config=inputs&kind=apply")["items"][-1]["id"]
+    assert " is queued" in other.cli("runs", "rerun", old, "--wait")
+    sync = other.ok("GET", "/configs/inputs")["status"]["sync"]
+    assert (sync["status"], sync["reason"]) == ("outOfSync", "newerVersion")
+    assert live(other, "inputs")["campaign/inputs-c0"]["minProvisionedTPS"] == 1
+    assert '"start"' in other.cli("runs", "retry", old, code=1)
+
+
+def test_nothing_is_left_to_try_again(other):
+    """Cancelled in doubt, the only step of a run had its effect all the same. Tried again, it took everything over, had nothing left to do,
+    and so was never looked at again: running for ever, with all its claims."""
+    document = config("left")
+    other.put_data("left")
+    apply(other, document)
+    first = live(other, "left")["campaign/left-c0"]["solutionVersionArn"]
+    run(other, "left", "trainFull")
+    faults = other.simulator_url + "/_simulator/faults"
+    requests.post(faults, json={"rules": ["UpdateCampaign=slow,ms=1500,times=1"]}, timeout=10).raise_for_status()
+    promote = other.ok("POST", "/configs/left/campaigns/left-c0/promote", json={"version": first})["id"]
+    wait_until(lambda: any(s["intent"] == "maybe_sent" for s in other.ok("GET", f"/runs/{promote}")["steps"]))
+    other.ok("POST", f"/runs/{promote}/cancel")
+    # Ends cancelled; where the answer was written down before the look, the step does too.
+    assert other.wait_run(promote)["status"] == "cancelled"
+    query(other, "UPDATE steps SET state = 'succeeded', result = 'updated' WHERE run_id = %s", promote)
+    refused = other.post(f"/runs/{promote}/retry")
+    assert refused.status_code == 409 and "had succeeded" in refused.json()["detail"], refused.text
+    again = succeed(other, other.ok("POST", f"/runs/{promote}/retry", json={"from": "start"})["id"])
+    assert live(other, "left")["campaign/left-c0"]["solutionVersionArn"] == first and again["kind"] == "promote"
+
+
+def test_who_may_not_delete_may_not_try_a_deletion_again(other):
+    """A retry asked for the scope of an operator only, whatever the run did. And a config that is gone was read again three times."""
+    other.put_data("scoped")
+    apply(other, config("scoped", solutions=0))
+    destroy = other.ok("DELETE", "/configs/scoped?resources=delete")["id"]
+    other.post(f"/runs/{destroy}/cancel")
+    state = other.wait_run(destroy)["status"]
+    operator = other.new_token("read", "operate")
+    denied = other.post(f"/runs/{destroy}/retry", token=operator, json={"from": "start"})
+    assert denied.status_code == 403 and '"apply"' in denied.json()["detail"], denied.text
+    if state == "cancelled":
+        succeed(other, other.ok("POST", f"/runs/{destroy}/retry")["id"])
+    gone = other.post(f"/runs/{destroy}/retry", json={"from": "start"})
+    assert gone.status_code == 409 and "it is gone" in gone.json()["detail"], gone.text
 
 
 def test_destroy_deletes_what_is_ours_in_order(other):

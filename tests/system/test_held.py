@@ -119,6 +119,11 @@ def test_a_newer_version_takes_the_place_of_the_question_and_is_rejected(server)
     assert final["status"] == "succeeded" and asks(final)[0]["result"] == "rejected"
     assert "coverage fell" in asks(final)[0]["reason"]
     assert serving(server, "newer-c0") == before
+    # Done again, it asks again: the answer of the old question once came along with its plan.
+    rerun = server.ok("POST", f"/runs/{newer}/retry", json={"from": "start"})["id"]
+    held(server, rerun)
+    assert server.cli("runs", "reject", rerun, "--reason", "no", "--campaign", "newer-c0").startswith(f"{rerun} is ")
+    assert "no" in asks(server.wait_run(rerun))[0]["reason"]
 
 
 def test_no_answer_is_a_no(server):

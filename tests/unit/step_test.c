@@ -206,6 +206,39 @@ static void test_cancel_wins_but_a_maybe_is_looked_up(void **state)
     assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).why, WHY_QUIESCENCE);
 }
 
+/* A cancel may ask that the training is stopped: only what is known to be ours, once, and whatever
+ * the answer the step ends with what became of the training. */
+static void test_a_cancel_that_stops(void **state)
+{
+    struct step s = base();
+
+    (void) state;
+    s.is_cancelled = s.stops = true;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_CANCEL);           /* nothing was begun */
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_IN_PROGRESS).type, CMD_WAIT); /* somebody else's */
+    s = maybe_sent(OP_CREATE, true, 1000);
+    s.is_cancelled = s.stops = true;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).why, WHY_QUIESCENCE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_IN_PROGRESS).type, CMD_WAIT); /* it is saved first */
+    s.intent = INTENT_SAVED;
+    s.is_ours = true;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_PROBE);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_IN_PROGRESS).type, CMD_MARK);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_IN_PROGRESS).op, OP_STOP);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_MATCHES).type, CMD_DONE); /* too late */
+    s = maybe_sent(OP_STOP, true, 1000);
+    s.is_cancelled = s.stops = s.is_ours = true;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_STOPPING).type, CMD_WAIT);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_STOPPED).type, CMD_CANCEL);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_IN_PROGRESS).type, CMD_MARK); /* it was lost */
+    assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).why, WHY_BUSY);
+    s.failures = 1;
+    assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).type, CMD_FAIL);
+    s.intent = INTENT_SAVED;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_IN_PROGRESS).type,
+                     CMD_WAIT); /* taken once is enough */
+}
+
 static void test_failed_training_is_tried_again_under_a_new_name(void **state)
 {
     struct step s = base();
@@ -284,9 +317,9 @@ static void assert_laws(const struct step *s, const struct outcome *o, const str
 
     assert_int_not_equal(c->type, CMD_NONE);
     if (c->type == CMD_MARK) {
-        assert_false(s->is_cancelled);
+        assert_true(!s->is_cancelled || (s->stops && c->op == OP_STOP));
         assert_int_equal(o->type, OUT_SEEN); /* only a look leads to an act */
-        assert_true(is_op_of_goal(s->goal, c->op));
+        assert_true(is_op_of_goal(s->goal, c->op) || (s->is_cancelled && c->op == OP_STOP));
         assert_false(is_maybe && s->op == OP_CREATE && s->needs_quiescence && c->op == OP_CREATE);
         /* What may still be deleted is not made again. */
         assert_false(is_maybe && s->op == OP_DELETE && c->op == OP_CREATE);
@@ -327,6 +360,7 @@ static struct step step_of_bits(unsigned bits)
     s.is_cancelled = bits & 4;
     s.is_ours = bits & 8;
     s.failures = bits & 16 ? 7 : 0;
+    s.stops = bits & 32;
     return s;
 }
 
@@ -338,7 +372,7 @@ static void test_laws_over_all_inputs(void **state)
     unsigned long cases = 0;
 
     (void) state;
-    for (unsigned bits = 0; bits < 32; bits++)
+    for (unsigned bits = 0; bits < 64; bits++)
         for (int goal = GOAL_PRESENT; goal <= GOAL_SEEN; goal++)
             for (int intent = 0; intent < INTENT_STATE_COUNT; intent++)
                 for (int op = OP_NONE; op <= OP_STOP; op++) {
@@ -387,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_ambiguous_update_is_verified),
         cmocka_unit_test(test_answers_to_a_send),
         cmocka_unit_test(test_cancel_wins_but_a_maybe_is_looked_up),
+        cmocka_unit_test(test_a_cancel_that_stops),
         cmocka_unit_test(test_failed_training_is_tried_again_under_a_new_name),
         cmocka_unit_test(test_polling_is_near_when_the_end_is),
         cmocka_unit_test(test_unmatched_outcome_is_ignored),
