@@ -205,6 +205,23 @@ void answer_written(struct call *c, const char *text)
         http_respond(c->rq, c->note.status, NULL, "", 0);
 }
 
+void answer_with_secret(struct call *c, const char *name, const char *secret)
+{
+    AUTO_JSON json_t *answer = NULL;
+    struct err e;
+
+    if (json_parse(rows_text(c->reply, c->answer_op, 0, 0),
+                   rows_length(c->reply, c->answer_op, 0, 0), &answer, NULL, &e)) {
+        http_problem_err(c->rq, &e);
+        return;
+    }
+    if (secret)
+        json_object_set_new(answer, name, json_string(secret));
+    if (c->note.location)
+        http_set_header(c->rq, "Location", c->note.location);
+    answer_json(c, c->note.status, answer);
+}
+
 void answer_dry_run(struct call *c, json_t *what)
 {
     AUTO_JSON json_t *answer = json_pack("{s:b}", "dryRun", 1);

@@ -183,6 +183,9 @@ void answer_dry_run(struct call *c, json_t *what);
 void answer_world_moved(struct call *c, const char *config, const char *then, const char *now);
 /* A committed write: status, Location and Link of the note, body of the answer op. */
 void answer_written(struct call *c, const char *text);
+/* The same with a secret (NULL: none) added under this name: the kept answer of an idempotent
+ * request has none, so that it is shown once. */
+void answer_with_secret(struct call *c, const char *name, const char *secret);
 
 /* As answer_resource(), of which etag is known already. */
 void answer_tagged(struct call *c, const char *text, size_t n, const char *etag);

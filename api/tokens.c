@@ -112,22 +112,9 @@ static bool check_body(struct call *c)
     return !answer_if_found(c, "invalid", &f);
 }
 
-/* The kept answer of an idempotent request has no secret: a secret is stored nowhere. */
 static void written(struct call *c)
 {
-    struct token_make *m = c->state;
-    AUTO_JSON json_t *answer = NULL;
-    struct err e;
-
-    if (json_parse(rows_text(c->reply, c->answer_op, 0, 0),
-                   rows_length(c->reply, c->answer_op, 0, 0), &answer, NULL, &e)) {
-        http_problem_err(c->rq, &e);
-        return;
-    }
-    json_object_set_new(answer, "token", json_string(m->token.text));
-    if (c->note.location)
-        http_set_header(c->rq, "Location", c->note.location);
-    answer_json(c, c->note.status, answer);
+    answer_with_secret(c, "token", ((const struct token_make *) c->state)->token.text);
 }
 
 static void insert_token(struct call *c)

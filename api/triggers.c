@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "api_private.h"
+#include "item.h"
 #include "run_start.h"
 #include "steward/configs_store.h"
 #include "steward/hook_auth.h"
@@ -15,11 +15,10 @@
 #include "steward/triggers_store.h"
 #include "steward/webhook_sign.h"
 
-#define OVERLAP "86400"
-#define DAY     INT64_C(86400)
+#define DAY INT64_C(86400)
 
 /* Columns of triggers_store_read(). */
-enum { T_JSON, T_ID, T_AUTH, T_CONFIG, T_KIND, T_OPTIONS, T_SECRET };
+enum { T_AUTH = ITEM_OWN_COLUMNS, T_CONFIG, T_KIND, T_OPTIONS, T_SECRET };
 
 /* clang-format off */
 #define CHANGEABLE                                                                                 \
@@ -48,14 +47,18 @@ static const struct body_member rotate_members[] = {
     { .name = "secret", .type = JSON_STRING, .max_length = 200 },
 };
 
+_Static_assert(TRIGGERS_STORE_FENCE_OPS <= ITEM_FENCE_OPS, "item_delete() has room for the fence");
+static const struct item_kind trigger_kind = { .what = "trigger",
+                                               .read = triggers_store_read,
+                                               .fence = triggers_store_fence,
+                                               .delete = triggers_store_delete };
+
 struct trigger_work {
-    int64_t limit;
+    struct item item; /* first */
     struct trigger_row row;
     enum hook_auth auth;
     enum run_kind kind;
-    json_t *options; /* of the runs; owned */
-    char *secret;    /* in the clear, until it was shown; owned */
-    char id[ID_BYTES];
+    json_t *options;                  /* of the runs; owned */
     const char *before, *rows, *list; /* list: configs or states */
     struct parameter_file file;
     struct plan plan;
@@ -65,7 +68,7 @@ static void work_done(void *state)
 {
     struct trigger_work *w = state;
 
-    secret_wipe(w->secret);
+    item_done(&w->item);
     json_decref(w->options);
     plan_done(&w->plan);
     parameter_file_done(&w->file);
@@ -75,6 +78,7 @@ static struct trigger_work *work_new(struct call *c)
 {
     struct trigger_work *w = arena_alloc(c->arena, sizeof *w);
 
+    w->item.kind = &trigger_kind;
     c->state = w;
     c->state_done = work_done;
     return w;
@@ -82,55 +86,30 @@ static struct trigger_work *work_new(struct call *c)
 
 /* ---- reading ---- */
 
-static void page_read(struct call *c)
-{
-    answer_page(c, ((struct trigger_work *) c->state)->limit);
-}
-
 void api_triggers_list(struct call *c)
 {
     struct trigger_work *w = work_new(c);
     struct triggers_filter f = { 0 };
     struct db_op op;
 
-    if (!query_limit(c, &w->limit, &f.limit) || !query_cursor(c, &f.before_id) ||
+    if (!query_limit(c, &w->item.limit, &f.limit) || !query_cursor(c, &f.before_id) ||
         !query_list(c, "config", NULL, &f.configs))
         return;
     triggers_store_page(&f, &op);
-    call_list(c, &op, page_read);
+    call_list(c, &op, item_answer_page);
 }
 
 static bool is_found(struct call *c)
 {
     struct trigger_work *w = c->state;
 
-    if (!rows_count(c->reply, 0)) {
-        answer_not_found(c, "trigger", c->match.params[0]);
-        return false;
-    }
-    (void) str_copy(w->id, sizeof w->id, rows_text(c->reply, 0, 0, T_ID));
-    return hook_auth_find(rows_text(c->reply, 0, 0, T_AUTH), &w->auth);
-}
-
-static void trigger_read(struct call *c)
-{
-    if (is_found(c))
-        answer_resource(c, rows_text(c->reply, 0, 0, T_JSON), rows_length(c->reply, 0, 0, T_JSON),
-                        NULL);
-}
-
-static void read_then(struct call *c, phase_fn next)
-{
-    struct db_op op;
-
-    triggers_store_read(c->match.params[0], &op);
-    call_read(c, &op, 1, next);
+    return item_is_found_as_asked(c) && hook_auth_find(rows_text(c->reply, 0, 0, T_AUTH), &w->auth);
 }
 
 void api_trigger_get(struct call *c)
 {
     (void) work_new(c);
-    read_then(c, trigger_read);
+    item_read(c, item_answer);
 }
 
 static void deliveries_found(struct call *c)
@@ -139,11 +118,11 @@ static void deliveries_found(struct call *c)
     struct received_filter f = { .states = w->list, .before_id = w->before, .limit = w->rows };
     struct db_op op;
 
-    if (!is_found(c))
+    if (!item_is_found(c))
         return;
-    f.trigger = w->id;
+    f.trigger = w->item.id;
     triggers_store_deliveries(&f, &op);
-    call_list(c, &op, page_read);
+    call_list(c, &op, item_answer_page);
 }
 
 void api_trigger_deliveries(struct call *c)
@@ -152,9 +131,9 @@ void api_trigger_deliveries(struct call *c)
                                           "failed",  "confirmed", NULL };
     struct trigger_work *w = work_new(c);
 
-    if (query_limit(c, &w->limit, &w->rows) && query_cursor(c, &w->before) &&
+    if (query_limit(c, &w->item.limit, &w->rows) && query_cursor(c, &w->before) &&
         query_list(c, "status", states, &w->list))
-        read_then(c, deliveries_found);
+        item_read(c, deliveries_found);
 }
 
 /* ---- what a body may say ---- */
@@ -275,25 +254,6 @@ static bool check_plan(struct call *c, struct trigger_work *w, size_t op)
 
 /* ---- making ---- */
 
-/* A kept answer has no secret: it is shown once. */
-static void answer_with_secret(struct call *c)
-{
-    struct trigger_work *w = c->state;
-    AUTO_JSON json_t *answer = NULL;
-    struct err e;
-
-    if (json_parse(rows_text(c->reply, c->answer_op, 0, 0),
-                   rows_length(c->reply, c->answer_op, 0, 0), &answer, NULL, &e)) {
-        http_problem_err(c->rq, &e);
-        return;
-    }
-    if (w->secret)
-        json_object_set_new(answer, "secret", json_string(w->secret));
-    if (c->note.location)
-        http_set_header(c->rq, "Location", c->note.location);
-    answer_json(c, c->note.status, answer);
-}
-
 /* A fresh secret, or the one that was given; as the row has it. */
 static const char *make_secret(struct call *c, struct trigger_work *w, const char *id)
 {
@@ -302,41 +262,27 @@ static const char *make_secret(struct call *c, struct trigger_work *w, const cha
     uint8_t bytes[WEBHOOK_SECRET_BYTES];
     char hash[HEX_SHA256];
 
-    secret_wipe(w->secret);
-    w->secret = NULL;
+    secret_wipe(w->item.secret);
+    w->item.secret = NULL;
     if (w->auth == HOOK_SNS)
         return NULL;
     random_bytes(bytes, sizeof bytes);
     if (given) {
-        w->secret = xstrdup(given);
+        w->item.secret = xstrdup(given);
     } else if (w->auth == HOOK_STANDARD) {
-        w->secret = webhook_secret_text(bytes);
+        w->item.secret = webhook_secret_text(bytes);
     } else {
         char hex[2 * WEBHOOK_SECRET_BYTES + 1];
 
         hex_encode(bytes, sizeof bytes, hex);
-        w->secret = xasprintf("stw_hook_%s", hex);
+        w->item.secret = xasprintf("stw_hook_%s", hex);
     }
     if (w->auth == HOOK_BEARER) {
-        sha256_hex(w->secret, strlen(w->secret), hash);
+        sha256_hex(w->item.secret, strlen(w->item.secret), hash);
         return arena_strdup(c->arena, hash);
     }
-    sealed = secret_box_seal(c->api->options.secrets, id, w->secret, strlen(w->secret));
+    sealed = secret_box_seal(c->api->options.secrets, id, w->item.secret, strlen(w->item.secret));
     return arena_strdup(c->arena, sealed);
-}
-
-static const char *detail_of(struct call *c, const char *id)
-{
-    return arena_printf(c->arena, "{\"trigger\":\"%s\"}", id);
-}
-
-/* Another trigger has the name: its row, if any, was read. */
-static bool is_name_free(struct call *c, const char *own_id)
-{
-    if (!rows_count(c->reply, 0) || str_eq(rows_text(c->reply, 0, 0, T_ID), own_id))
-        return true;
-    answer_problem(c, 409, "name-taken", "Another trigger has this name.");
-    return false;
 }
 
 static void read_name_and_config(struct call *c, phase_fn next)
@@ -354,24 +300,24 @@ static void insert(struct call *c)
     struct trigger_work *w = c->state;
     struct db_op ops[2];
 
-    if ((w->row.name && !is_name_free(c, "")) || !check_plan(c, w, 1))
+    if ((w->row.name && !item_is_name_free(c, "")) || !check_plan(c, w, 1))
         return;
     if (c->is_dry_run) {
         answer_text(c, 200, "{\"dryRun\":true}", 15);
         return;
     }
-    id_new("trg", w->id);
-    w->row.id = w->id;
+    id_new("trg", w->item.id);
+    w->row.id = w->item.id;
     w->row.options = options_text(c, w);
-    w->row.secret = make_secret(c, w, w->id);
+    w->row.secret = make_secret(c, w, w->item.id);
     w->row.created_by = c->who.token_id;
     triggers_store_insert(&w->row, &ops[0]);
-    triggers_store_answer(w->id, &ops[1]);
+    triggers_store_answer(w->item.id, &ops[1]);
     call_write(c, ops, ARRAY_LEN(ops),
                &(struct write_note){ .status = 201,
-                                     .location = arena_printf(c->arena, "/triggers/%s", w->id),
-                                     .detail = detail_of(c, w->id),
-                                     .next = answer_with_secret });
+                                     .location = arena_printf(c->arena, "/triggers/%s", w->item.id),
+                                     .detail = item_detail(c),
+                                     .next = item_answer_with_secret });
 }
 
 static void begin_insert(struct call *c)
@@ -414,17 +360,16 @@ static void update(struct call *c)
 {
     struct trigger_work *w = c->state;
     struct db_op ops[2 + TRIGGERS_STORE_FENCE_OPS];
-    size_t n = triggers_store_fence(w->id, c->fence_sha256, ops);
+    size_t n = triggers_store_fence(w->item.id, c->fence_sha256, ops);
 
-    if ((w->row.name && !is_name_free(c, w->id)) || !check_plan(c, w, 1))
+    if ((w->row.name && !item_is_name_free(c, w->item.id)) || !check_plan(c, w, 1))
         return;
-    w->row.id = w->id;
+    w->row.id = w->item.id;
     w->row.options = options_text(c, w);
     triggers_store_update(&w->row, &ops[n++]);
-    triggers_store_answer(w->id, &ops[n++]);
-    call_write(
-        c, ops, n,
-        &(struct write_note){ .status = 200, .detail = detail_of(c, w->id), .next = written });
+    triggers_store_answer(w->item.id, &ops[n++]);
+    call_write(c, ops, n,
+               &(struct write_note){ .status = 200, .detail = item_detail(c), .next = written });
 }
 
 /* What the patch leaves as it is; answers and returns false when the whole is no good. */
@@ -448,17 +393,17 @@ static void change_found(struct call *c)
 {
     struct trigger_work *w = c->state;
 
-    if (!is_found(c) || !check_if_match(c, 0, T_JSON, "trigger") || !fill_rest(c, w))
+    if (!is_found(c) || !fill_rest(c, w))
         return;
     if (c->is_dry_run)
-        trigger_read(c);
+        item_answer(c);
     else
         read_name_and_config(c, update);
 }
 
 static void begin_change(struct call *c)
 {
-    read_then(c, change_found);
+    item_read(c, change_found);
 }
 
 void api_trigger_patch(struct call *c)
@@ -468,50 +413,21 @@ void api_trigger_patch(struct call *c)
         call_begin_write(c, begin_change);
 }
 
-static void deleted(struct call *c)
-{
-    answer_written(c, NULL);
-}
-
-static void delete_found(struct call *c)
-{
-    struct trigger_work *w = c->state;
-    struct db_op ops[1 + TRIGGERS_STORE_FENCE_OPS];
-    size_t n;
-
-    if (!is_found(c) || !check_if_match(c, 0, T_JSON, "trigger"))
-        return;
-    if (c->is_dry_run) {
-        http_respond(c->rq, 204, NULL, "", 0);
-        return;
-    }
-    n = triggers_store_fence(w->id, c->fence_sha256, ops);
-    triggers_store_delete(w->id, &ops[n++]);
-    call_write(
-        c, ops, n,
-        &(struct write_note){ .status = 204, .detail = detail_of(c, w->id), .next = deleted });
-}
-
-static void begin_delete(struct call *c)
-{
-    read_then(c, delete_found);
-}
-
 void api_trigger_delete(struct call *c)
 {
     (void) work_new(c);
-    call_begin_write(c, begin_delete);
+    item_delete(c);
 }
 
 static void rotate_found(struct call *c)
 {
     struct trigger_work *w = c->state;
     const char *secret = json_text(c->body, "secret");
-    struct trigger_rotation r = { .overlap_seconds = OVERLAP };
+    struct trigger_rotation r = { .overlap_seconds = ITEM_OVERLAP };
     struct db_op ops[2 + TRIGGERS_STORE_FENCE_OPS];
     size_t n;
 
-    if (!is_found(c) || !check_if_match(c, 0, T_JSON, "trigger"))
+    if (!is_found(c))
         return;
     if (w->auth == HOOK_SNS) {
         answer_problem(c, 409, "no-secret", hook_secret_rule(HOOK_SNS));
@@ -522,23 +438,23 @@ static void rotate_found(struct call *c)
         return;
     }
     if (c->is_dry_run) {
-        trigger_read(c);
+        item_answer(c);
         return;
     }
-    r.id = w->id;
+    r.id = w->item.id;
     r.old_secret = arena_strdup(c->arena, rows_text(c->reply, 0, 0, T_SECRET));
-    r.secret = make_secret(c, w, w->id);
-    n = triggers_store_fence(w->id, c->fence_sha256, ops);
+    r.secret = make_secret(c, w, w->item.id);
+    n = triggers_store_fence(w->item.id, c->fence_sha256, ops);
     triggers_store_rotate(&r, &ops[n++]);
-    triggers_store_answer(w->id, &ops[n++]);
+    triggers_store_answer(w->item.id, &ops[n++]);
     call_write(c, ops, n,
                &(struct write_note){
-                   .status = 200, .detail = detail_of(c, w->id), .next = answer_with_secret });
+                   .status = 200, .detail = item_detail(c), .next = item_answer_with_secret });
 }
 
 static void begin_rotate(struct call *c)
 {
-    read_then(c, rotate_found);
+    item_read(c, rotate_found);
 }
 
 void api_trigger_rotate(struct call *c)

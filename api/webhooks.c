@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api_private.h"
+#include "item.h"
 #include "steward/channels_store.h"
 #include "steward/clock.h"
 #include "steward/id.h"
@@ -18,11 +18,10 @@
 #include "steward/webhooks_store.h"
 
 #define PINGS_A_MINUTE 10
-#define OVERLAP        "86400"
 #define FILTERS_MAX    50
 
 /* Columns of webhooks_store_read() and channels_store_read(). */
-enum { W_JSON, W_ID, W_OFF, W_PINGS, W_SECRET };
+enum { W_OFF = ITEM_OWN_COLUMNS, W_PINGS, W_SECRET };
 
 static const struct body_member make_members[] = {
     { .name = "url", .type = JSON_STRING, .is_required = true, .max_length = 2000 },
@@ -50,11 +49,18 @@ static const struct body_member replay_members[] = {
     { .name = "all", .type = JSON_TRUE },
 };
 
+_Static_assert(WEBHOOKS_STORE_FENCE_OPS <= ITEM_FENCE_OPS, "item_delete() has room for the fence");
+static const struct item_kind webhook_kind = { .what = "webhook",
+                                               .read = webhooks_store_read,
+                                               .fence = webhooks_store_fence,
+                                               .delete = webhooks_store_delete };
+/* Made by an option: nobody changes or deletes it here. */
+static const struct item_kind channel_kind = { .what = "channel", .read = channels_store_read };
+
 struct webhook_work {
-    int64_t limit;
+    struct item item; /* first */
     struct webhook_row row;
-    char *secret;                       /* in the clear, until it was shown; owned */
-    char id[ID_BYTES], event[ID_BYTES]; /* a channel's id is shorter */
+    char event[ID_BYTES];
     const char *statuses, *before, *rows;
 };
 
@@ -62,13 +68,14 @@ static void work_done(void *state)
 {
     struct webhook_work *w = state;
 
-    secret_wipe(w->secret);
+    item_done(&w->item);
 }
 
 static struct webhook_work *work_new(struct call *c)
 {
     struct webhook_work *w = arena_alloc(c->arena, sizeof *w);
 
+    w->item.kind = str_starts(c->route->path, "/channels") ? &channel_kind : &webhook_kind;
     c->state = w;
     c->state_done = work_done;
     return w;
@@ -76,70 +83,30 @@ static struct webhook_work *work_new(struct call *c)
 
 /* ---- reading ---- */
 
-static const char *what(const struct call *c)
-{
-    return str_starts(c->route->path, "/channels") ? "channel" : "webhook";
-}
-
-static void page_read(struct call *c)
-{
-    answer_page(c, ((struct webhook_work *) c->state)->limit);
-}
-
 void api_webhooks_list(struct call *c)
 {
     struct webhook_work *w = work_new(c);
     struct db_op op;
 
-    if (!query_limit(c, &w->limit, &w->rows) || !query_cursor(c, &w->before))
+    if (!query_limit(c, &w->item.limit, &w->rows) || !query_cursor(c, &w->before))
         return;
     webhooks_store_page(w->before, w->rows, &op);
-    call_list(c, &op, page_read);
-}
-
-static bool is_found(struct call *c)
-{
-    struct webhook_work *w = c->state;
-
-    if (!rows_count(c->reply, 0)) {
-        answer_not_found(c, what(c), c->match.params[0]);
-        return false;
-    }
-    (void) str_copy(w->id, sizeof w->id, rows_text(c->reply, 0, 0, W_ID));
-    return true;
-}
-
-static void webhook_read(struct call *c)
-{
-    if (is_found(c))
-        answer_resource(c, rows_text(c->reply, 0, 0, W_JSON), rows_length(c->reply, 0, 0, W_JSON),
-                        NULL);
-}
-
-static void read_then(struct call *c, phase_fn next)
-{
-    struct db_op op;
-
-    if (str_eq(what(c), "channel"))
-        channels_store_read(c->match.params[0], &op);
-    else
-        webhooks_store_read(c->match.params[0], &op);
-    call_read(c, &op, 1, next);
+    call_list(c, &op, item_answer_page);
 }
 
 void api_channels_list(struct call *c)
 {
     struct db_op op;
 
-    work_new(c)->limit = LIMIT_MAX;
+    work_new(c)->item.limit = LIMIT_MAX;
     channels_store_list(&op);
-    call_list(c, &op, page_read);
+    call_list(c, &op, item_answer_page);
 }
 
 void api_webhook_get(struct call *c)
 {
     (void) work_new(c);
-    read_then(c, webhook_read);
+    item_read(c, item_answer);
 }
 
 static void deliveries_found(struct call *c)
@@ -150,11 +117,11 @@ static void deliveries_found(struct call *c)
                                    .limit = w->rows };
     struct db_op op;
 
-    if (!is_found(c))
+    if (!item_is_found(c))
         return;
-    f.webhook = w->id;
+    f.webhook = w->item.id;
     webhooks_store_deliveries(&f, &op);
-    call_list(c, &op, page_read);
+    call_list(c, &op, item_answer_page);
 }
 
 void api_webhook_deliveries(struct call *c)
@@ -162,9 +129,9 @@ void api_webhook_deliveries(struct call *c)
     static const char *const statuses[] = { "pending", "delivered", "dead", NULL };
     struct webhook_work *w = work_new(c);
 
-    if (query_limit(c, &w->limit, &w->rows) && query_cursor(c, &w->before) &&
+    if (query_limit(c, &w->item.limit, &w->rows) && query_cursor(c, &w->before) &&
         query_list(c, "status", statuses, &w->statuses))
-        read_then(c, deliveries_found);
+        item_read(c, deliveries_found);
 }
 
 /* ---- what a body may say ---- */
@@ -239,24 +206,6 @@ static bool take_body(struct call *c, struct webhook_work *w)
 
 /* ---- making ---- */
 
-/* A kept answer has no secret: it is shown once. */
-static void answer_with_secret(struct call *c)
-{
-    struct webhook_work *w = c->state;
-    AUTO_JSON json_t *answer = NULL;
-    struct err e;
-
-    if (json_parse(rows_text(c->reply, c->answer_op, 0, 0),
-                   rows_length(c->reply, c->answer_op, 0, 0), &answer, NULL, &e)) {
-        http_problem_err(c->rq, &e);
-        return;
-    }
-    json_object_set_new(answer, "secret", json_string(w->secret));
-    if (c->note.location)
-        http_set_header(c->rq, "Location", c->note.location);
-    answer_json(c, c->note.status, answer);
-}
-
 /* A fresh secret, or the one that was given; sealed for the row. */
 static const char *make_secret(struct call *c, struct webhook_work *w, const char *id)
 {
@@ -264,25 +213,11 @@ static const char *make_secret(struct call *c, struct webhook_work *w, const cha
     AUTO_FREE char *sealed = NULL;
     uint8_t bytes[WEBHOOK_SECRET_BYTES];
 
-    secret_wipe(w->secret);
+    secret_wipe(w->item.secret);
     random_bytes(bytes, sizeof bytes);
-    w->secret = given ? xstrdup(given) : webhook_secret_text(bytes);
-    sealed = secret_box_seal(c->api->options.secrets, id, w->secret, strlen(w->secret));
+    w->item.secret = given ? xstrdup(given) : webhook_secret_text(bytes);
+    sealed = secret_box_seal(c->api->options.secrets, id, w->item.secret, strlen(w->item.secret));
     return arena_strdup(c->arena, sealed);
-}
-
-static const char *detail_of(struct call *c, const char *id)
-{
-    return arena_printf(c->arena, "{\"%s\":\"%s\"}", what(c), id);
-}
-
-/* Another webhook has the name: its row, if any, was read. */
-static bool is_name_free(struct call *c, const char *own_id)
-{
-    if (!rows_count(c->reply, 0) || str_eq(rows_text(c->reply, 0, 0, W_ID), own_id))
-        return true;
-    answer_problem(c, 409, "name-taken", "Another webhook has this name.");
-    return false;
 }
 
 static void insert(struct call *c)
@@ -290,23 +225,23 @@ static void insert(struct call *c)
     struct webhook_work *w = c->state;
     struct db_op ops[2];
 
-    if (w->row.name && !is_name_free(c, ""))
+    if (w->row.name && !item_is_name_free(c, ""))
         return;
     if (c->is_dry_run) {
         answer_text(c, 200, "{\"dryRun\":true}", 15);
         return;
     }
-    id_new("whk", w->id);
-    w->row.id = w->id;
-    w->row.secret = make_secret(c, w, w->id);
+    id_new("whk", w->item.id);
+    w->row.id = w->item.id;
+    w->row.secret = make_secret(c, w, w->item.id);
     w->row.created_by = c->who.token_id;
     webhooks_store_insert(&w->row, &ops[0]);
-    webhooks_store_answer(w->id, &ops[1]);
+    webhooks_store_answer(w->item.id, &ops[1]);
     call_write(c, ops, ARRAY_LEN(ops),
                &(struct write_note){ .status = 201,
-                                     .location = arena_printf(c->arena, "/webhooks/%s", w->id),
-                                     .detail = detail_of(c, w->id),
-                                     .next = answer_with_secret });
+                                     .location = arena_printf(c->arena, "/webhooks/%s", w->item.id),
+                                     .detail = item_detail(c),
+                                     .next = item_answer_with_secret });
 }
 
 static void begin_insert(struct call *c)
@@ -337,16 +272,15 @@ static void update(struct call *c)
 {
     struct webhook_work *w = c->state;
     struct db_op ops[2 + WEBHOOKS_STORE_FENCE_OPS];
-    size_t n = webhooks_store_fence(w->id, c->fence_sha256, ops);
+    size_t n = webhooks_store_fence(w->item.id, c->fence_sha256, ops);
 
-    if (w->row.name && !is_name_free(c, w->id))
+    if (w->row.name && !item_is_name_free(c, w->item.id))
         return;
-    w->row.id = w->id;
+    w->row.id = w->item.id;
     webhooks_store_update(&w->row, &ops[n++]);
-    webhooks_store_answer(w->id, &ops[n++]);
-    call_write(
-        c, ops, n,
-        &(struct write_note){ .status = 200, .detail = detail_of(c, w->id), .next = written });
+    webhooks_store_answer(w->item.id, &ops[n++]);
+    call_write(c, ops, n,
+               &(struct write_note){ .status = 200, .detail = item_detail(c), .next = written });
 }
 
 static void change_found(struct call *c)
@@ -354,10 +288,10 @@ static void change_found(struct call *c)
     struct webhook_work *w = c->state;
     struct db_op op;
 
-    if (!is_found(c) || !check_if_match(c, 0, W_JSON, "webhook"))
+    if (!item_is_found_as_asked(c))
         return;
     if (c->is_dry_run) {
-        webhook_read(c);
+        item_answer(c);
     } else {
         webhooks_store_read(w->row.name ? w->row.name : "", &op);
         call_read(c, &op, 1, update);
@@ -366,7 +300,7 @@ static void change_found(struct call *c)
 
 static void begin_change(struct call *c)
 {
-    read_then(c, change_found);
+    item_read(c, change_found);
 }
 
 void api_webhook_patch(struct call *c)
@@ -378,68 +312,39 @@ void api_webhook_patch(struct call *c)
         call_begin_write(c, begin_change);
 }
 
-static void deleted(struct call *c)
-{
-    answer_written(c, NULL);
-}
-
-static void delete_found(struct call *c)
-{
-    struct webhook_work *w = c->state;
-    struct db_op ops[1 + WEBHOOKS_STORE_FENCE_OPS];
-    size_t n;
-
-    if (!is_found(c) || !check_if_match(c, 0, W_JSON, "webhook"))
-        return;
-    if (c->is_dry_run) {
-        http_respond(c->rq, 204, NULL, "", 0);
-        return;
-    }
-    n = webhooks_store_fence(w->id, c->fence_sha256, ops);
-    webhooks_store_delete(w->id, &ops[n++]);
-    call_write(
-        c, ops, n,
-        &(struct write_note){ .status = 204, .detail = detail_of(c, w->id), .next = deleted });
-}
-
-static void begin_delete(struct call *c)
-{
-    read_then(c, delete_found);
-}
-
 void api_webhook_delete(struct call *c)
 {
     (void) work_new(c);
-    call_begin_write(c, begin_delete);
+    item_delete(c);
 }
 
 static void rotate_found(struct call *c)
 {
     struct webhook_work *w = c->state;
     struct db_op ops[2 + WEBHOOKS_STORE_FENCE_OPS];
-    struct webhook_rotation r = { .overlap_seconds = OVERLAP };
+    struct webhook_rotation r = { .overlap_seconds = ITEM_OVERLAP };
     size_t n;
 
-    if (!is_found(c) || !check_if_match(c, 0, W_JSON, "webhook"))
+    if (!item_is_found_as_asked(c))
         return;
     if (c->is_dry_run) {
-        webhook_read(c);
+        item_answer(c);
         return;
     }
-    r.id = w->id;
+    r.id = w->item.id;
     r.old_secret = arena_strdup(c->arena, rows_text(c->reply, 0, 0, W_SECRET));
-    r.secret = make_secret(c, w, w->id);
-    n = webhooks_store_fence(w->id, c->fence_sha256, ops);
+    r.secret = make_secret(c, w, w->item.id);
+    n = webhooks_store_fence(w->item.id, c->fence_sha256, ops);
     webhooks_store_rotate(&r, &ops[n++]);
-    webhooks_store_answer(w->id, &ops[n++]);
+    webhooks_store_answer(w->item.id, &ops[n++]);
     call_write(c, ops, n,
                &(struct write_note){
-                   .status = 200, .detail = detail_of(c, w->id), .next = answer_with_secret });
+                   .status = 200, .detail = item_detail(c), .next = item_answer_with_secret });
 }
 
 static void begin_rotate(struct call *c)
 {
-    read_then(c, rotate_found);
+    item_read(c, rotate_found);
 }
 
 void api_webhook_rotate(struct call *c)
@@ -461,11 +366,13 @@ void api_webhook_rotate(struct call *c)
 
 static bool is_on(struct call *c)
 {
-    if (!is_found(c))
+    const struct webhook_work *w = c->state;
+
+    if (!item_is_found(c))
         return false;
     if (!rows_bool(c->reply, 0, 0, W_OFF))
         return true;
-    if (str_eq(what(c), "channel"))
+    if (w->item.kind == &channel_kind)
         answer_problem(c, 409, "channel-off",
                        "No server has the option of this channel any more; start one with it.");
     else
@@ -496,14 +403,13 @@ static void ping_found(struct call *c)
         return;
     }
     id_new("evt", w->event);
-    call_write(
-        c, ops, webhooks_store_ping(w->id, w->event, ops),
-        &(struct write_note){ .status = 202, .detail = detail_of(c, w->id), .next = written });
+    call_write(c, ops, webhooks_store_ping(w->item.id, w->event, ops),
+               &(struct write_note){ .status = 202, .detail = item_detail(c), .next = written });
 }
 
 static void begin_ping(struct call *c)
 {
-    read_then(c, ping_found);
+    item_read(c, ping_found);
 }
 
 /* Answers before anything is sent: how long it takes says nothing about the address. */
@@ -530,16 +436,15 @@ static void replay_found(struct call *c)
         answer_text(c, 200, "{\"dryRun\":true}", 15);
         return;
     }
-    r.id = w->id;
+    r.id = w->item.id;
     webhooks_store_replay(&r, &op);
-    call_write(
-        c, &op, 1,
-        &(struct write_note){ .status = 202, .detail = detail_of(c, w->id), .next = written });
+    call_write(c, &op, 1,
+               &(struct write_note){ .status = 202, .detail = item_detail(c), .next = written });
 }
 
 static void begin_replay(struct call *c)
 {
-    read_then(c, replay_found);
+    item_read(c, replay_found);
 }
 
 static void check_id(struct findings *f, const json_t *body, const char *name, const char *prefix)

@@ -22,11 +22,11 @@ struct webhook_row { /* NULL: as it is (insert: empty) */
     const char *created_by;
 };
 void webhooks_store_insert(const struct webhook_row *w, struct db_op *op);
-/* Raises ST001 when it is gone. Enabling forgets why it was disabled. */
 #define WEBHOOKS_STORE_FENCE_OPS 2
 /* Raises unless the webhook's JSON has this hash (answer_etag()); sha256 NULL: no statement.
  * Returns how many. */
 size_t webhooks_store_fence(const char *id, const char *sha256, struct db_op *ops);
+/* Raises ST001 when it is gone. Enabling forgets why it was disabled. */
 void webhooks_store_update(const struct webhook_row *w, struct db_op *op);
 void webhooks_store_delete(const char *id, struct db_op *op);
 /* old_secret: as read, so that of two rotations at once one starts over. */
