@@ -20,6 +20,7 @@
 
 #include "steward/id.h"
 #include "steward/mem.h"
+#include "steward/private_file.h"
 #include "steward/str.h"
 
 #define KEY_BYTES   32
@@ -108,29 +109,14 @@ static enum err_code read_keys(const char *path, struct keys *out, struct err *e
 {
     char text[FILE_MAX + 1];
     struct stat st;
-    ssize_t n;
-    enum err_code rc;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum err_code rc = private_file_read(path, text, sizeof text, &st, e);
 
-    if (fd < 0)
-        return err_set(e, ERR_UNAVAILABLE, "The key file %.150s can not be read: %s.", path,
-                       strerror(errno));
-    if (fstat(fd, &st) || (st.st_mode & 077)) {
-        (void) close(fd);
-        return err_set(e, ERR_INVALID,
-                       "The key file %.150s may be read by others than its owner; chmod 600 it.",
-                       path);
+    if (rc == OK) {
+        rc = parse_keys(path, text, out, e);
+        out->changed = st.st_mtim;
+        out->inode = st.st_ino;
     }
-    n = read(fd, text, FILE_MAX);
-    (void) close(fd);
-    if (n < 0)
-        return err_set(e, ERR_UNAVAILABLE, "The key file %.150s can not be read: %s.", path,
-                       strerror(errno));
-    text[n] = '\0';
-    rc = parse_keys(path, text, out, e);
     OPENSSL_cleanse(text, sizeof text);
-    out->changed = st.st_mtim;
-    out->inode = st.st_ino;
     return rc;
 }
 

@@ -4,17 +4,14 @@
  * With smtp:// STARTTLS is required before anything of the mail or the login is said. A reply of
  * the server that refuses is an answer: its code and words are what people see.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "outbound_private.h"
 #include "steward/clock.h"
 #include "steward/mem.h"
+#include "steward/private_file.h"
 
 #define FILE_MAX 1000
 
@@ -156,24 +153,12 @@ static enum err_code parse_credentials(const char *path, char *text, struct smtp
 enum err_code smtp_credentials_read(const char *path, struct smtp_credentials *out, struct err *e)
 {
     char text[FILE_MAX + 1];
-    struct stat st;
-    ssize_t n;
     enum err_code rc;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     *out = (struct smtp_credentials){ 0 };
-    if (fd < 0)
-        return err_set(e, ERR_INVALID, "The file %.200s can not be read: %s.", path,
-                       strerror(errno));
-    if (fstat(fd, &st) || (st.st_mode & 077)) {
-        (void) close(fd);
-        return err_set(e, ERR_INVALID,
-                       "The file %.200s may be read by others than its owner; chmod 600 it.", path);
-    }
-    n = read(fd, text, FILE_MAX);
-    (void) close(fd);
-    text[n < 0 ? 0 : n] = '\0';
-    rc = parse_credentials(path, text, out, e);
+    rc = private_file_read(path, text, sizeof text, NULL, e);
+    if (rc == OK)
+        rc = parse_credentials(path, text, out, e);
     OPENSSL_cleanse(text, sizeof text);
     return rc;
 }

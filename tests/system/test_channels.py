@@ -439,6 +439,10 @@ def test_a_login_that_others_can_read_or_would_be_sent_in_clear_text_is_refused(
         login.chmod(mode)
         done = subprocess.run([*base, *more], capture_output=True, text=True, timeout=30)
         assert done.returncode == 2 and words in done.stderr, done.stderr
+    # A file that is no login at all was read as far as the buffer went, and its beginning taken for one.
+    login.write_text("user\n" + "p" * 400 + "\n" + "x" * 2000)
+    done = subprocess.run(base, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "File too large" in done.stderr, done.stderr
 
 
 def test_the_password_is_nowhere(world):
