@@ -1,6 +1,5 @@
 /*
- * schedules_cmd.c - "steward schedules …" and "steward pause|resume": schedules and the switch that
- * stops spending.
+ * schedules_cmd.c - "steward schedules …": what starts runs by the clock.
  *
  * One row per verb: its request is built from the options that were given. "next" works offline
  * (schedule_cmd.c).
@@ -33,13 +32,15 @@ static const struct conf_option option_rows[] = {
     TEXT(kind, "kind", "KIND", "update: what it starts"),
     TEXT(expression, "expression", "TEXT", "update: when, e.g. \"rate(6 hours)\""),
     TEXT(after, "after", "import", "create, update: after every import, instead of a time"),
-    TEXT(time_zone, "time-zone", "ZONE", "IANA name, e.g. Europe/Berlin (default: UTC)"),
-    TEXT(start_at, "start-at", "TIME", "no fire before"),
-    TEXT(end_at, "end-at", "TIME", "no fire after"),
-    TEXT(overlap, "overlap", "POLICY", "skip, queue, cancelOther or allow"),
-    TEXT(catch_up, "catch-up", "POLICY", "latest, none or all"),
-    TEXT(deadline, "starting-deadline-seconds", "N", "a fire later than this is skipped"),
-    TEXT(jitter, "jitter-seconds", "N", "a fixed delay between 0 and this"),
+    TEXT(time_zone, "time-zone", "ZONE",
+         "create, update: IANA name, e.g. Europe/Berlin (default: UTC)"),
+    TEXT(start_at, "start-at", "TIME", "create, update: no fire before"),
+    TEXT(end_at, "end-at", "TIME", "create, update: no fire after"),
+    TEXT(overlap, "overlap", "POLICY", "create, update: skip, queue, cancelOther or allow"),
+    TEXT(catch_up, "catch-up", "POLICY", "create, update: latest, none or all"),
+    TEXT(deadline, "starting-deadline-seconds", "N",
+         "create, update: a fire later than this is skipped"),
+    TEXT(jitter, "jitter-seconds", "N", "create, update: a fixed delay between 0 and this"),
     TEXT(name, "name", "TEXT", "create, update: a name for people"),
     TEXT(run_options, "options", "JSON", "create, update: of the runs, e.g. {\"solutions\":[…]}"),
     TEXT(reason, "reason", "TEXT", "pause: why"),
@@ -95,16 +96,6 @@ static void print_run(const json_t *run)
     (void) printf("Started run %s\n", json_text_or(run, "id", ""));
 }
 
-static void print_pause(const json_t *p)
-{
-    if (!json_bool_or(p, "paused", false))
-        (void) puts("Spending goes on.");
-    else
-        (void) printf("Spending is stopped since %s%s%s: %s\n%s\n", json_text_or(p, "at", ""),
-                      json_text(p, "until") ? " until " : "", json_text_or(p, "until", ""),
-                      json_text_or(p, "reason", "no reason given"), json_text_or(p, "note", ""));
-}
-
 static void print_ended(const json_t *body)
 {
     (void) body;
@@ -112,22 +103,6 @@ static void print_ended(const json_t *body)
 }
 
 /* ---- what is asked ---- */
-
-static bool add_number(json_t *body, const char *key, const char *text)
-{
-    char *end;
-    long long value;
-
-    if (!text)
-        return true;
-    value = strtoll(text, &end, 10);
-    if (end == text || *end) {
-        (void) fprintf(stderr, "\"%s\" is not a number.\n", text);
-        return false;
-    }
-    json_object_set_new(body, key, json_integer(value));
-    return true;
-}
 
 /* NULL: an option is malformed, and it was said. Caller owns. */
 static json_t *spec_body(const struct options *o)
@@ -143,19 +118,10 @@ static json_t *spec_body(const struct options *o)
     cli_add_text(body, "overlap", o->overlap);
     cli_add_text(body, "catchUp", o->catch_up);
     cli_add_text(body, "name", o->name);
-    if (!cli_add_json(body, "options", o->run_options) ||
-        !add_number(body, "startingDeadlineSeconds", o->deadline) ||
-        !add_number(body, "jitterSeconds", o->jitter))
+    if (!cli_add_number(body, "startingDeadlineSeconds", o->deadline) ||
+        !cli_add_number(body, "jitterSeconds", o->jitter) ||
+        !cli_add_json(body, "options", o->run_options))
         return json_decref(body), NULL;
-    return body;
-}
-
-static json_t *pause_body(const struct options *o)
-{
-    json_t *body = json_object();
-
-    cli_add_text(body, "reason", o->reason);
-    cli_add_text(body, "until", o->until);
     return body;
 }
 
@@ -163,21 +129,12 @@ static bool ask_list(struct cli_asked *a)
 {
     const struct options *o = a->options;
 
-    buf_adds(&a->path, "/schedules?limit=200");
     cli_add_parameter(&a->path, "config", o->config);
-    return true;
-}
-
-static bool ask_one(struct cli_asked *a)
-{
-    buf_adds(&a->path, "/schedules/");
-    cli_add_argument(a);
     return true;
 }
 
 static bool ask_create(struct cli_asked *a)
 {
-    buf_adds(&a->path, "/schedules");
     a->body = spec_body(a->options);
     if (!a->body)
         return false;
@@ -191,26 +148,22 @@ static bool ask_create(struct cli_asked *a)
 static bool ask_update(struct cli_asked *a)
 {
     a->body = spec_body(a->options);
-    return a->body && ask_one(a);
+    return a->body != NULL;
 }
 
 static bool ask_pause(struct cli_asked *a)
 {
-    a->body = pause_body(a->options);
-    json_object_set_new(a->body, "paused", json_true());
-    return ask_one(a);
+    const struct options *o = a->options;
+
+    a->body = json_pack("{s:b}", "paused", 1);
+    cli_add_text(a->body, "reason", o->reason);
+    cli_add_text(a->body, "until", o->until);
+    return true;
 }
 
 static bool ask_resume(struct cli_asked *a)
 {
     a->body = json_pack("{s:b}", "paused", 0);
-    return ask_one(a);
-}
-
-static bool ask_run(struct cli_asked *a)
-{
-    (void) ask_one(a);
-    buf_adds(&a->path, "/run");
     return true;
 }
 
@@ -218,77 +171,45 @@ static bool ask_fires(struct cli_asked *a)
 {
     const struct options *o = a->options;
 
-    (void) ask_one(a);
-    buf_adds(&a->path, "/fires");
     cli_add_parameter(&a->path, "count", o->count);
     cli_add_parameter(&a->path, "from", o->from);
     cli_add_parameter(&a->path, "to", o->to);
     return true;
 }
 
-static bool ask_server_pause(struct cli_asked *a)
-{
-    buf_adds(&a->path, "/pause");
-    a->body = pause_body(a->options);
-    return true;
-}
-
-static bool ask_server_resume(struct cli_asked *a)
-{
-    buf_adds(&a->path, "/resume");
-    return true;
-}
-
 /* clang-format off */
 static const struct cli_verb verbs[] = {
     { "list", "steward schedules list [--config NAME] [--json]\n\nLive schedules with their next fire, in words.",
-      "GET", 0, 0, ask_list, print_list },
-    { "get", "steward schedules get SCHEDULE [--json]\n\nOne schedule.", "GET", 1, 1, ask_one, print_schedule },
+      "GET", "/schedules?limit=200", 0, 0, ask_list, print_list },
+    { "get", "steward schedules get SCHEDULE [--json]\n\nOne schedule.", "GET", "/schedules/*", 1, 1, NULL, print_schedule },
     { "create", "steward schedules create CONFIG KIND EXPRESSION | --after import\n\nA schedule of its own: any run kind, "
-      "any config.", "POST", 2, 3, ask_create, print_schedule },
+      "any config.", "POST", "/schedules", 2, 3, ask_create, print_schedule },
     { "update", "steward schedules update SCHEDULE [--expression TEXT] …\n\nChanges what it says. One that is written in a "
-      "parameter file is changed there.", "PATCH", 1, 1, ask_update, print_schedule },
+      "parameter file is changed there.", "PATCH", "/schedules/*", 1, 1, ask_update, print_schedule },
     { "delete", "steward schedules delete SCHEDULE\n\nEnds a schedule of its own; its history stays.",
-      "DELETE", 1, 1, ask_one, print_ended },
+      "DELETE", "/schedules/*", 1, 1, NULL, print_ended },
     { "pause", "steward schedules pause SCHEDULE [--reason TEXT] [--until TIME]\n\nWhile paused, fires are recorded and not "
-      "caught up.", "PATCH", 1, 1, ask_pause, print_schedule },
-    { "resume", "steward schedules resume SCHEDULE", "PATCH", 1, 1, ask_resume, print_schedule },
-    { "run", "steward schedules run SCHEDULE\n\nStarts its run now.", "POST", 1, 1, ask_run, print_run },
+      "caught up.", "PATCH", "/schedules/*", 1, 1, ask_pause, print_schedule },
+    { "resume", "steward schedules resume SCHEDULE", "PATCH", "/schedules/*", 1, 1, ask_resume, print_schedule },
+    { "run", "steward schedules run SCHEDULE\n\nStarts its run now.", "POST", "/schedules/*/run", 1, 1, NULL, print_run },
     { "fires", "steward schedules fires SCHEDULE [--count N | --from TIME --to TIME]\n\nWhat became of past fires; with "
-      "options, the fires to come.", "GET", 1, 1, ask_fires, print_fires },
-};
-static const struct cli_verb server_pause = {
-    "pause", "steward pause [--reason TEXT] [--until TIME]\n\nStops spending, server-wide: nothing that buys is started.",
-    "POST", 0, 0, ask_server_pause, print_pause
-};
-static const struct cli_verb server_resume = {
-    "resume", "steward resume\n\nSpending goes on; what waited goes on at once.", "POST", 0, 0, ask_server_resume, print_pause
+      "options, the fires to come.", "GET", "/schedules/*/fires", 1, 1, ask_fires, print_fires },
 };
 /* clang-format on */
 
-static const struct cli_verbs table = {
-    .name = "schedules",
-    .verbs = verbs,
-    .n_verbs = ARRAY_LEN(verbs),
-    .options = option_rows,
-    .n_options = ARRAY_LEN(option_rows),
-    .options_size = sizeof(struct options),
-    .more = "steward schedules next EXPRESSION\n\nThe next fires of an expression (offline).",
-};
-
 int cli_schedules(char *const argv[])
 {
+    static const struct cli_verbs table = {
+        .name = "schedules",
+        .verbs = verbs,
+        .n_verbs = ARRAY_LEN(verbs),
+        .options = option_rows,
+        .n_options = ARRAY_LEN(option_rows),
+        .options_size = sizeof(struct options),
+        .more = "steward schedules next EXPRESSION\n\nThe next fires of an expression (offline).",
+    };
+
     if (argv[0] && str_eq(argv[0], "next"))
         return cli_schedule_next(argv + 1);
     return cli_run_verbs(&table, argv);
-}
-
-int cli_pause(char *const argv[])
-{
-    return cli_run_verb(&table, &server_pause, argv);
-}
-
-int cli_resume(char *const argv[])
-{
-    return cli_run_verb(&table, &server_resume, argv);
 }

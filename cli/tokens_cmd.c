@@ -65,12 +65,6 @@ static void print_revoked(const json_t *body)
 
 /* ---- what is asked ---- */
 
-static bool ask_list(struct cli_asked *a)
-{
-    buf_adds(&a->path, "/tokens?limit=200");
-    return true;
-}
-
 static bool ask_create(struct cli_asked *a)
 {
     const struct options *o = a->options;
@@ -80,34 +74,19 @@ static bool ask_create(struct cli_asked *a)
         json_array_append_new(scopes, json_string(o->scopes.items[i]));
     a->body = json_pack("{s:s, s:o, s:I}", "name", a->rest->items[0], "scopes", scopes,
                         "expiresInDays", (json_int_t) o->days);
-    buf_adds(&a->path, "/tokens");
     if (!a->body)
         (void) fprintf(stderr, "The name is not UTF-8.\n");
     return a->body != NULL;
 }
 
-static bool ask_one(struct cli_asked *a)
-{
-    buf_adds(&a->path, "/tokens/");
-    cli_add_argument(a);
-    return true;
-}
-
-static bool ask_rotate(struct cli_asked *a)
-{
-    (void) ask_one(a);
-    buf_adds(&a->path, "/rotate");
-    return true;
-}
-
 /* clang-format off */
 static const struct cli_verb verbs[] = {
-    { "list", "steward tokens list [--json]\n\nLive tokens, without their secrets.", "GET", 0, 0, ask_list, print_list },
+    { "list", "steward tokens list [--json]\n\nLive tokens, without their secrets.", "GET", "/tokens?limit=200", 0, 0, NULL, print_list },
     { "create", "steward tokens create NAME --scope SCOPE [--expires-in-days N]\n\nPrints the secret, once.",
-      "POST", 1, 1, ask_create, print_secret },
+      "POST", "/tokens", 1, 1, ask_create, print_secret },
     { "rotate", "steward tokens rotate TOKEN\n\nA new secret; the old one counts for another day.",
-      "POST", 1, 1, ask_rotate, print_secret },
-    { "revoke", "steward tokens revoke TOKEN\n\nEnds a token.", "DELETE", 1, 1, ask_one, print_revoked },
+      "POST", "/tokens/*/rotate", 1, 1, NULL, print_secret },
+    { "revoke", "steward tokens revoke TOKEN\n\nEnds a token.", "DELETE", "/tokens/*", 1, 1, NULL, print_revoked },
 };
 /* clang-format on */
 

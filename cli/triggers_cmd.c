@@ -12,12 +12,10 @@
 #include "steward/json.h"
 #include "verbs.h"
 
-#define UNSET (-1)
-
 struct options {
     struct cli_head head;
     char *config, *kind, *auth, *name, *topic, *run_options, *status;
-    int64_t cooldown, max_per_day, window, quiet;
+    char *cooldown, *max_per_day, *window, *quiet;
     bool enable, disable;
 };
 
@@ -25,11 +23,6 @@ struct options {
     {                                                                                 \
         .name = option, .type = CONF_TEXT, .offset = offsetof(struct options, field), \
         .value = word, .help = says                                                   \
-    }
-#define NUMBER(field, option, says)                                                      \
-    {                                                                                    \
-        .name = option, .type = CONF_INTEGER, .offset = offsetof(struct options, field), \
-        .value = "N", .help = says, .fallback = "-1", .min = UNSET, .max = 2592000       \
     }
 #define FLAG(field, option, says)                                                                  \
     {                                                                                              \
@@ -44,10 +37,12 @@ static const struct conf_option option_rows[] = {
     TEXT(topic, "topic-arn", "ARN", "create, update: of auth sns, whose messages count"),
     TEXT(run_options, "options", "JSON", "create, update: of the runs, e.g. {\"solutions\":[…]}"),
     TEXT(status, "status", "STATUS", "deliveries: only started, waiting, rejected or failed ones"),
-    NUMBER(cooldown, "cooldown-seconds", "no other run so long after one"),
-    NUMBER(max_per_day, "max-per-day", "runs within 24 hours"),
-    NUMBER(window, "dedupe-window-seconds", "the same content within it is a repeat"),
-    NUMBER(quiet, "quiet-seconds", "the run starts when nothing more came for so long"),
+    TEXT(cooldown, "cooldown-seconds", "N", "create, update: no other run so long after one"),
+    TEXT(max_per_day, "max-per-day", "N", "create, update: runs within 24 hours"),
+    TEXT(window, "dedupe-window-seconds", "N",
+         "create, update: the same content within it is a repeat"),
+    TEXT(quiet, "quiet-seconds", "N",
+         "create, update: the run starts when nothing more came for so long"),
     FLAG(enable, "enable", "update: switch it on"),
     FLAG(disable, "disable", "update: switch it off"),
 };
@@ -109,12 +104,6 @@ static void print_test(const json_t *t)
 
 /* ---- what is asked ---- */
 
-static void add_number(json_t *body, const char *key, int64_t number)
-{
-    if (number != UNSET)
-        json_object_set_new(body, key, json_integer(number));
-}
-
 /* NULL: an option is malformed, and it was said. Caller owns. */
 static json_t *spec_body(const struct options *o)
 {
@@ -123,13 +112,13 @@ static json_t *spec_body(const struct options *o)
     cli_add_text(body, "kind", o->kind);
     cli_add_text(body, "name", o->name);
     cli_add_text(body, "topicArn", o->topic);
-    add_number(body, "cooldownSeconds", o->cooldown);
-    add_number(body, "maxPerDay", o->max_per_day);
-    add_number(body, "dedupeWindowSeconds", o->window);
-    add_number(body, "quietSeconds", o->quiet);
     if (o->enable || o->disable)
         json_object_set_new(body, "enabled", json_boolean(o->enable));
-    if (!cli_add_json(body, "options", o->run_options))
+    if (!cli_add_number(body, "cooldownSeconds", o->cooldown) ||
+        !cli_add_number(body, "maxPerDay", o->max_per_day) ||
+        !cli_add_number(body, "dedupeWindowSeconds", o->window) ||
+        !cli_add_number(body, "quietSeconds", o->quiet) ||
+        !cli_add_json(body, "options", o->run_options))
         return json_decref(body), NULL;
     return body;
 }
@@ -138,15 +127,7 @@ static bool ask_list(struct cli_asked *a)
 {
     const struct options *o = a->options;
 
-    buf_adds(&a->path, "/triggers?limit=200");
     cli_add_parameter(&a->path, "config", o->config);
-    return true;
-}
-
-static bool ask_one(struct cli_asked *a)
-{
-    buf_adds(&a->path, "/triggers/");
-    cli_add_argument(a);
     return true;
 }
 
@@ -154,7 +135,6 @@ static bool ask_create(struct cli_asked *a)
 {
     const struct options *o = a->options;
 
-    buf_adds(&a->path, "/triggers");
     a->body = spec_body(o);
     if (!a->body)
         return false;
@@ -167,29 +147,13 @@ static bool ask_create(struct cli_asked *a)
 static bool ask_update(struct cli_asked *a)
 {
     a->body = spec_body(a->options);
-    return a->body && ask_one(a);
-}
-
-static bool ask_rotate(struct cli_asked *a)
-{
-    (void) ask_one(a);
-    buf_adds(&a->path, "/rotate");
-    return true;
-}
-
-static bool ask_test(struct cli_asked *a)
-{
-    (void) ask_one(a);
-    buf_adds(&a->path, "/test");
-    return true;
+    return a->body != NULL;
 }
 
 static bool ask_deliveries(struct cli_asked *a)
 {
     const struct options *o = a->options;
 
-    (void) ask_one(a);
-    buf_adds(&a->path, "/deliveries?limit=200");
     cli_add_parameter(&a->path, "status", o->status);
     return true;
 }
@@ -197,18 +161,18 @@ static bool ask_deliveries(struct cli_asked *a)
 /* clang-format off */
 static const struct cli_verb verbs[] = {
     { "list", "steward triggers list [--config NAME] [--json]\n\nTriggers, without their secrets.",
-      "GET", 0, 0, ask_list, print_list },
-    { "get", "steward triggers get TRIGGER [--json]\n\nOne trigger, by id or name.", "GET", 1, 1, ask_one, print_trigger },
+      "GET", "/triggers?limit=200", 0, 0, ask_list, print_list },
+    { "get", "steward triggers get TRIGGER [--json]\n\nOne trigger, by id or name.", "GET", "/triggers/*", 1, 1, NULL, print_trigger },
     { "create", "steward triggers create CONFIG [KIND] [--auth WAY] …\n\nA trigger for runs of the kind (default: retrain). "
-      "Prints the secret, once.", "POST", 1, 2, ask_create, print_secret },
+      "Prints the secret, once.", "POST", "/triggers", 1, 2, ask_create, print_secret },
     { "update", "steward triggers update TRIGGER [--enable|--disable] …\n\nChanges what it says, or switches it.",
-      "PATCH", 1, 1, ask_update, print_trigger },
+      "PATCH", "/triggers/*", 1, 1, ask_update, print_trigger },
     { "rotate", "steward triggers rotate TRIGGER\n\nA new secret; the old one counts for another day.",
-      "POST", 1, 1, ask_rotate, print_secret },
-    { "delete", "steward triggers delete TRIGGER\n\nEnds a trigger.", "DELETE", 1, 1, ask_one, print_deleted },
+      "POST", "/triggers/*/rotate", 1, 1, NULL, print_secret },
+    { "delete", "steward triggers delete TRIGGER\n\nEnds a trigger.", "DELETE", "/triggers/*", 1, 1, NULL, print_deleted },
     { "deliveries", "steward triggers deliveries TRIGGER [--status STATUS]\n\nWhat came in, and what became of it.",
-      "GET", 1, 1, ask_deliveries, print_deliveries },
-    { "test", "steward triggers test TRIGGER\n\nWhat a delivery would do now.", "POST", 1, 1, ask_test, print_test },
+      "GET", "/triggers/*/deliveries?limit=200", 1, 1, ask_deliveries, print_deliveries },
+    { "test", "steward triggers test TRIGGER\n\nWhat a delivery would do now.", "POST", "/triggers/*/test", 1, 1, NULL, print_test },
 };
 /* clang-format on */
 

@@ -30,8 +30,11 @@ struct cli_asked {
 
 struct cli_verb {
     const char *name, *usage, *method;
-    size_t least, most;               /* positional arguments after the verb */
-    bool (*ask)(struct cli_asked *a); /* false: something is malformed, and it was said */
+    const char *path;   /* "*" stands for the first argument */
+    size_t least, most; /* positional arguments after the verb */
+    /* Adds query parameters to the path, and the body; NULL: neither. False: something is
+     * malformed, and it was said. */
+    bool (*ask)(struct cli_asked *a);
     void (*print)(const json_t *body);
 };
 
@@ -39,6 +42,7 @@ struct cli_verbs {
     const char *name; /* "schedules" */
     const struct cli_verb *verbs;
     size_t n_verbs;
+    /* "create, update: what it is" is an option of these verbs alone. */
     const struct conf_option *options;
     size_t n_options, options_size;
     const char *more; /* said behind the verbs' usage; NULL: nothing */
@@ -47,10 +51,9 @@ int cli_run_verb(const struct cli_verbs *table, const struct cli_verb *v, char *
 /* The verb that argv begins with; without one, what there is. */
 int cli_run_verbs(const struct cli_verbs *table, char *const argv[]);
 
-/* Adds the first argument to the path, escaped. */
-void cli_add_argument(struct cli_asked *a);
-/* Members of a body; nothing when text is NULL. */
+/* Members of a body; nothing when text is NULL. False: it is malformed, and it was said. */
 void cli_add_text(json_t *body, const char *key, const char *text);
+MUST_USE bool cli_add_number(json_t *body, const char *key, const char *text);
 MUST_USE bool cli_add_json(json_t *body, const char *key, const char *text);
 
 #endif
