@@ -33,12 +33,15 @@ struct common {
     }
 
 static const struct conf_option apply_options[] = {
-    FLAG(prune, "prune", "delete what left the file"),
     CLIENT_OPTIONS(struct common),
+    FLAG(prune, "prune", "delete what left the file"),
     FLAG(wait, "wait", "follow the run until it ends; exit 1 when it fails"),
     TEXT(message, "message", "TEXT", "why, kept with the version"),
     TEXT(plan, "plan", "ID", "a saved plan instead of a file, refused when something moved since"),
     TEXT(revision, "revision", "COMMIT", "from which commit, kept with the version"),
+};
+static const struct conf_option offline_options[] = {
+    FLAG(json, "json", "print JSON"),
 };
 static const struct conf_option json_options[] = {
     CLIENT_OPTIONS(struct common),
@@ -187,7 +190,7 @@ static int run_validate(char *const argv[])
     static const struct cli_usage usage = {
         "steward validate FILE [--json]\n\nChecks a parameter file "
         "without a server: exit 0 valid, 1 invalid.",
-        json_options, ARRAY_LEN(json_options), 1, 1
+        offline_options, ARRAY_LEN(offline_options), 1, 1
     };
     AUTO_PARSED struct parsed p = { .usage = &usage };
     AUTO_FREE char *text = NULL;
@@ -492,7 +495,8 @@ const struct cli_command cli_commands[] = {
       cli_rollback },
     { "delete", "CONFIG --resources keep|delete", "take a config down", cli_delete },
     { "run", "CONFIG KIND [--wait]", "start a run", run_start },
-    { "runs", "list|get|watch|cancel|retry|rerun", "runs", run_runs },
+    { "runs", "list|get|watch|cancel|retry|approve …", "runs, and the questions of held ones",
+      run_runs },
     { "schedules", "list|create|pause|next …", "schedules; next fires of an expression (offline)",
       cli_schedules },
     { "schedule", "", "the same", cli_schedules },

@@ -32,7 +32,7 @@ static const struct {
     const char *name, *arguments, *summary;
     int (*run)(char *const argv[]);
 } commands[] = {
-    { "serve", "[--local] [options]", "run the server (--help lists the options)", serve_run },
+    { "serve", "[--local] [options]", "run the server", serve_run },
     { "token", "reset", "make a new first admin token, on the database itself", offline_token },
     { "audit", "verify", "check the audit log's hash chain, on the database itself",
       offline_audit },
@@ -40,18 +40,25 @@ static const struct {
     { "version", "", "print the version", print_version },
 };
 
+static void print_command(FILE *to, const char *name, const char *arguments, const char *summary)
+{
+    int columns = (int) str_utf8_length(arguments);
+
+    (void) fprintf(to, "  %-10s %s%*s %s\n", name, arguments, columns < 38 ? 38 - columns : 0, "",
+                   summary);
+}
+
 static void print_usage(FILE *to)
 {
     (void) fprintf(to, "usage: steward COMMAND [arguments]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        (void) fprintf(to, "  %-10s %-28s %s\n", commands[i].name, commands[i].arguments,
-                       commands[i].summary);
+        print_command(to, commands[i].name, commands[i].arguments, commands[i].summary);
 #ifdef STEWARD_HAS_CLI
     for (size_t i = 0; i < n_cli_commands; i++)
-        (void) fprintf(to, "  %-10s %-28s %s\n", cli_commands[i].name, cli_commands[i].arguments,
-                       cli_commands[i].summary);
+        print_command(to, cli_commands[i].name, cli_commands[i].arguments, cli_commands[i].summary);
 #endif
-    (void) fprintf(to, "\nThe first steps: steward serve --local, then steward apply FILE.\n");
+    (void) fprintf(to, "\nsteward COMMAND --help tells a command's options."
+                       "\nThe first steps: steward serve --local, then steward apply FILE.\n");
 }
 
 int main(int argc, char **argv)
