@@ -392,8 +392,8 @@ static enum err_code build(struct server *s, struct err *e)
     s->has_mailbox = true;
     s->api = api_new(&api);
     TRY(open_http(s, e));
+    watch_signals(s); /* first: who reads the announcement may ask us to stop */
     TRY(announce(s, e));
-    watch_signals(s);
     s->boot = (struct boot){ .options = &s->options,
                              .data_dir = &s->data_dir,
                              .mailbox = &s->mailbox,

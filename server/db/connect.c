@@ -117,8 +117,8 @@ enum err_code db_url_check(const char *url, bool allow_weak_tls, struct err *e)
     if (!allow_weak_tls && mode && !is_local(parsed) && !str_eq(mode, remote_sslmode))
         rc = err_set(e, ERR_INVALID,
                      "the database URL says sslmode=%s for a server on another machine, so anybody "
-                     "on the way could "
-                     "read or change data; leave it out (verify-full) or allow it explicitly",
+                     "on the way could read or change data; leave it out (verify-full) or allow it "
+                     "with --database-weak-tls",
                      mode);
     PQconninfoFree(parsed);
     return rc;
