@@ -37,7 +37,7 @@ static const struct db_stmt problems = {
     " UNION ALL"
     " SELECT 'resource-failed', 'error', 'resources/' || q.key, q.config,"
     "  coalesce(q.observed_at, q.created_at), 'The ' || q.kind || ' ' || q.name || ' is '"
-    "   || q.status || coalesce(': ' || q.failure_reason, '') || '.',"
+    "   || q.status || coalesce(': ' || rtrim(q.failure_reason, '.'), '') || '.',"
     "  'GET /configs/' || q.config || '/resources'"
     "  FROM resources q WHERE q.config IS NOT NULL AND q.status LIKE '%FAILED'"
     " UNION ALL"
