@@ -172,7 +172,7 @@ static bool is_charset_ours(const char *type)
     return true;
 }
 
-/* A browser that sends a form or another site's script gets no further (security.md S35). */
+/* A browser that sends a form or another site's script gets no further. */
 static bool check_body_type(struct call *c)
 {
     const char *type = http_header(c->rq, "Content-Type");

@@ -31,7 +31,7 @@ ROOT = BENCH.parent
 sys.path.insert(0, str(BENCH))
 sys.dont_write_bytecode = True
 
-# name: (module, function). In the order of the design's table.
+# name: (module, function). In the order of docs/performance.md's table.
 AREAS = {
     "static": ("areas.static", "prepare"),
     "run": ("areas.reads", "prepare"),

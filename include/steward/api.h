@@ -82,7 +82,7 @@ extern const struct http_header_pair api_default_headers_tls[]; /* and HSTS */
  */
 void api_print_routes(FILE *to);
 
-/* ---- tokens (security.md S10): stw_<id 12>_<secret 43>_<crc 6>, base62 ---- */
+/* ---- tokens: stw_<id 12>_<secret 43>_<crc 6>, base62 ---- */
 #define TOKEN_ID_BYTES   13
 #define TOKEN_TEXT_BYTES 72
 struct token_text {

@@ -52,7 +52,7 @@ bool aws_is_endpoint_custom(const struct aws_session *s);
 /* Account id by STS GetCallerIdentity; the caller owns *account. */
 MUST_USE enum err_code aws_caller_account(struct aws_session *s, char **account, char **arn,
                                           struct err *e);
-/* Seconds to add to the local clock to get the service's (from Date headers). */
+/* Milliseconds to add to the local clock to get the service's (from Date headers). */
 int64_t aws_clock_offset_ms(const struct aws_session *s, enum aws_service service);
 /* What the service's clock showed when clock_mono_ms() was mono_ms. Once an answer has told it, the
  * wall clock has no part in it: somebody may set that at any time. */

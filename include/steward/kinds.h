@@ -2,8 +2,8 @@
  * kinds.h - the table of resource kinds: what Amazon Personalize calls each and what it can do.
  *
  * Resources differ in names, not in behaviour, so behaviour is written once (decide, step_next) and
- * what differs is a row here. Facts: the service's API model (model/personalize.json) and the
- * developer guide; see docs/personalize.md.
+ * what differs is a row here. Facts: the service's API model (model/personalize.json); quotas and
+ * what the model does not say: the Amazon Personalize Developer Guide.
  */
 #ifndef STEWARD_KINDS_H
 #define STEWARD_KINDS_H
@@ -53,7 +53,7 @@ struct kind {
     bool is_taggable;      /* schema and metric attribution take no tags */
     bool has_status;       /* schema has none: it exists or not */
     bool is_billed;        /* "stop spending" blocks its creation */
-    bool needs_quiescence; /* name uniqueness unproven: an ambiguous create waits Q (engine.md 2) */
+    bool needs_quiescence; /* name uniqueness unproven: an ambiguous create waits --engine-quiescence */
     uint32_t poll_ms;      /* between looks while it is in progress */
     const char *quota_name; /* of the service's quota on how many are in progress; NULL: none */
     int quota;              /* its default in an account */

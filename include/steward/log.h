@@ -2,8 +2,7 @@
  * log.h - logfmt lines on stderr, one per event.
  *
  *   log_event(LOG_INFO, "engine", "step_waiting", "run=%s step=%d seen=\"%s\"", id, n, seen);
- *   ts=2026-11-24T00:14:39.123Z level=info mod=engine event=step_waiting run=… step=3 seen="CREATE
- * IN_PROGRESS"
+ *   ts=2026-11-24T00:14:39.123Z level=info mod=engine event=step_waiting run=… step=3 seen="ACTIVE"
  *
  * Event names are stable; prose goes in msg="…". Secrets, signed headers and bodies are never
  * logged; the sink redacts what looks like one all the same, escapes control bytes and cuts a line

@@ -73,7 +73,7 @@ def test_every_line_is_json_whatever_is_logged(tmp_path):
     assert sum(line["event"] == "request" for line in lines) >= 7 and all(line["ts"] and line["level"] for line in lines)
 
 
-# ---- the canary (security.md S42) ----
+# ---- the canary ----
 
 def canary(n=24):
     return "Canary" + secrets.token_hex(n)

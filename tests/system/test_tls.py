@@ -264,7 +264,7 @@ def test_a_handshake_that_never_ends_is_cut(server):
             pass
 
 
-# ---- the start matrix: where it may listen, and with what (security.md S1, S20) ----
+# ---- the start matrix: where it may listen, and with what ----
 
 def matrix(pairs, tmp_path):
     cert, key = pairs["first"]
