@@ -47,7 +47,7 @@ static void print_list(const json_t *body)
                       json_text_or(token, "lastUsedAt", "never"));
         json_array_foreach (json_object_get(token, "scopes"), k, scope)
             (void) printf(" %s", json_string_value(scope));
-        (void) puts("");
+        (void) puts(json_text(token, "revokedAt") ? ", revoked" : "");
     }
 }
 
@@ -81,7 +81,7 @@ static bool ask_create(struct cli_asked *a)
 
 /* clang-format off */
 static const struct cli_verb verbs[] = {
-    { "list", "steward tokens list [--json]\n\nLive tokens, without their secrets.", "GET", "/tokens?limit=200", 0, 0, NULL, print_list },
+    { "list", "steward tokens list [--json]\n\nTokens, newest first, without their secrets; revoked and expired ones, too.", "GET", "/tokens?limit=200", 0, 0, NULL, print_list },
     { "create", "steward tokens create NAME --scope SCOPE [--expires-in-days N]\n\nPrints the secret, once.",
       "POST", "/tokens", 1, 1, ask_create, print_secret },
     { "rotate", "steward tokens rotate TOKEN\n\nA new secret; the old one counts for another day.",

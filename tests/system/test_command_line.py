@@ -37,6 +37,11 @@ def test_tokens(steward):
     assert steward.call("GET", "/configs", token=secret).status_code == 200
     assert steward.cli("tokens", "rotate", token).splitlines()[0] != secret
     assert "revoked" in steward.cli("tokens", "revoke", token)
+    # It was listed like a live one.
+    assert [line for line in steward.cli("tokens", "list").splitlines() if line.startswith(token) and line.endswith("read, revoked")]
+    # An option of another verb was ignored: this listed everything.
+    assert "Unknown option --scope" in steward.cli("tokens", "list", "--scope", "read", code=2)
+    assert "no \"nothing\"" in steward.cli("tokens", "nothing", code=2)
     assert steward.call("GET", "/configs", token=secret).status_code == 401
     assert "scope" in steward.cli("tokens", "create", "nothing", code=1)
     assert "create NAME" in steward.cli("tokens", code=2)
