@@ -216,8 +216,10 @@ static int run_validate(char *const argv[])
     } else {
         print_findings(&f.errors, "error");
         print_findings(&f.warnings, "warning");
-        (void) printf("%s: %s, %zu errors, %zu warnings\n", p.rest.items[0],
-                      is_valid ? "valid" : "invalid", f.errors.count, f.warnings.count);
+        (void) printf("%s: %s, %zu error%s, %zu warning%s\n", p.rest.items[0],
+                      is_valid ? "valid" : "invalid", f.errors.count,
+                      f.errors.count == 1 ? "" : "s", f.warnings.count,
+                      f.warnings.count == 1 ? "" : "s");
     }
     parameter_file_done(&f);
     return is_valid ? 0 : 1;

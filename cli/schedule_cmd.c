@@ -1,5 +1,5 @@
 /*
- * schedule_cmd.c - "steward schedule next": the next fires of an expression, offline.
+ * schedule_cmd.c - "steward schedules next": the next fires of an expression, offline.
  *
  * One RFC 3339 UTC time a line; fewer lines when there are fewer fires. A bad expression: the
  * reason, where, and exit code 1.
@@ -46,7 +46,7 @@ static const struct conf_option options[] = {
       .help = "say in words what the expression means" },
 };
 static const struct conf_program program = {
-    .usage = "steward schedule next EXPRESSION [--from TIME] [--count N] [--time-zone ZONE]\n\n"
+    .usage = "steward schedules next EXPRESSION [--from TIME] [--count N] [--time-zone ZONE]\n\n"
              "EXPRESSION: cron(…), rate(…), at(…), or the six fields of a cron expression alone.",
     .env_prefix = "STEWARD_SCHEDULE",
     .options = options,

@@ -168,7 +168,7 @@ static int offline_run(char *const argv[], const char *word,
         return EXIT_GOOD;
     }
     if (rc == OK && !is_word)
-        rc = err_set(&e, ERR_INVALID, "say \"%s\"; --help tells more.", word);
+        rc = err_set(&e, ERR_INVALID, "the one argument is \"%s\"; --help tells more.", word);
     if (rc == OK && !o.options.data_dir)
         o.options.data_dir = serve_default_data_dir();
     if (rc == OK)

@@ -42,8 +42,8 @@ struct http_options {    /* zero means the default named here; pointers must out
     const struct http_header_pair
         *default_headers; /* put on every response unless it sets its own; ends with a NULL name */
     const char *const *allowed_hosts; /* Host allow-list without port, NULL-terminated; NULL: any */
-    bool is_lint_strict;     /* refuse what smuggling needs before routing */
-    size_t body_limit_bytes; /* 1 MiB; see on_headers */
+    bool is_lint_strict;              /* refuse what smuggling needs before routing */
+    size_t body_limit_bytes;          /* 1 MiB; see on_headers */
     /* PEM files; both or none. A server with them speaks TLS 1.2 and 1.3 only; one in a process. */
     const char *tls_cert_file, *tls_key_file;
     /* Optional: called when the headers are complete and before the body is read. Returns the body

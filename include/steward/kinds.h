@@ -47,14 +47,15 @@ struct kind {
     const char *arn_member;  /* "datasetGroupArn": of the resource itself, in Create and Describe */
     const char *name_member; /* "name" or "jobName" */
     const char *update_member; /* "latestCampaignUpdate": where an update in progress shows; NULL */
-    bool is_per_run;       /* import, version, batch, export, deletion: a new one per run, under a
-                              generated name */
-    bool is_never_shared;  /* per-run kinds: another run's is never current */
-    bool is_taggable;      /* schema and metric attribution take no tags */
-    bool has_status;       /* schema has none: it exists or not */
-    bool is_billed;        /* "stop spending" blocks its creation */
-    bool needs_quiescence; /* name uniqueness unproven: an ambiguous create waits --engine-quiescence */
-    uint32_t poll_ms;      /* between looks while it is in progress */
+    bool is_per_run;        /* import, version, batch, export, deletion: a new one per run, under a
+                               generated name */
+    bool is_never_shared;   /* per-run kinds: another run's is never current */
+    bool is_taggable;       /* schema and metric attribution take no tags */
+    bool has_status;        /* schema has none: it exists or not */
+    bool is_billed;         /* "stop spending" blocks its creation */
+    bool needs_quiescence;  /* name uniqueness unproven: an ambiguous create waits
+                               --engine-quiescence */
+    uint32_t poll_ms;       /* between looks while it is in progress */
     const char *quota_name; /* of the service's quota on how many are in progress; NULL: none */
     int quota;              /* its default in an account */
 };

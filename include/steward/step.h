@@ -5,10 +5,10 @@
  * commands in production and the deterministic simulation executes the same ones. Times are the
  * database's, in milliseconds.
  *
- * The create protocol (docs/architecture.md): look first; MARK commits the intent before anything is
- * sent; SEND is dated with the mark's time, so a late call of a paused worker is dead; an outcome
- * that is not certain is looked up, never repeated blindly; where names are not proven unique, a
- * negative look counts only after Q, the quiescence time.
+ * The create protocol (docs/architecture.md): look first; MARK commits the intent before anything
+ * is sent; SEND is dated with the mark's time, so a late call of a paused worker is dead; an
+ * outcome that is not certain is looked up, never repeated blindly; where names are not proven
+ * unique, a negative look counts only after Q, the quiescence time.
  */
 #ifndef STEWARD_STEP_H
 #define STEWARD_STEP_H
