@@ -261,21 +261,30 @@ static enum err_code print_solutions(struct client *c, const char *name, struct 
     return OK;
 }
 
+/* Where it is written, or its own name. */
+static const char *schedule_place(const json_t *schedule)
+{
+    return json_text_or(schedule, "path", json_text_or(schedule, "name", ""));
+}
+
 static enum err_code print_schedules(struct client *c, const char *name, struct err *e)
 {
     AUTO_FREE char *path = xasprintf("/schedules?config=%s&limit=200", name);
     AUTO_REPLY struct reply r = { 0 };
+    int width = 42;
     size_t i;
     json_t *item;
 
     TRY(client_get(c, path, &r, e));
     if (json_array_size(json_object_get(r.json, "items")) == 0)
         return OK;
-    (void) printf("\n%-16s %-42s %-26s %s\n", "SCHEDULE", "OF", "NEXT FIRE", "IN WORDS");
     json_array_foreach (json_object_get(r.json, "items"), i, item)
-        (void) printf("%-16s %-42s %-26s %s\n", json_text_or(item, "kind", ""),
-                      json_text_or(item, "path", json_text_or(item, "name", "")),
-                      json_text_or(item, "nextFireAt", "never"),
+        if ((int) strlen(schedule_place(item)) > width)
+            width = (int) strlen(schedule_place(item));
+    (void) printf("\n%-16s %-*s %-26s %s\n", "SCHEDULE", width, "OF", "NEXT FIRE", "IN WORDS");
+    json_array_foreach (json_object_get(r.json, "items"), i, item)
+        (void) printf("%-16s %-*s %-26s %s\n", json_text_or(item, "kind", ""), width,
+                      schedule_place(item), json_text_or(item, "nextFireAt", "never"),
                       json_text_or(item, "description", json_text_or(item, "expression", "")));
     return OK;
 }
