@@ -101,6 +101,7 @@ struct checkpoint {
     json_t *steps;      /* list of items */
     json_t *events;     /* list of {id, step_id, type, data} */
     json_t *run_events; /* list of {run_id, id}: event ids for runs that may end */
+    bool has_config;    /* some item belongs to a config: inventory, drift */
     bool has_questions; /* some item asks, or may have answered, what a campaign serves */
     bool has_versions;  /* some item is of a solution version */
     bool has_looked;    /* some item only looked */

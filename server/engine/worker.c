@@ -410,6 +410,7 @@ static void collect(const struct work *list, struct checkpoint *cp)
         json_array_append(cp->steps, w->item);
         cp->has_questions |= w->row.kind->id == KIND_APPROVAL || w->row.kind->id == KIND_CAMPAIGN;
         cp->has_versions |= w->row.kind->id == KIND_SOLUTION_VERSION;
+        cp->has_config |= w->row.config != NULL;
         cp->has_looked |= w->row.step.goal == GOAL_SEEN;
         cp->has_removed |= w->row.step.goal != GOAL_PRESENT && w->row.step.goal != GOAL_SEEN;
         json_array_extend(cp->events, w->events);

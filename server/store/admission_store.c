@@ -36,7 +36,8 @@ static const struct db_stmt admit = {
     "   ORDER BY r.created_at LIMIT 2000)"
     "  UNION ALL (SELECT id FROM runs WHERE state = 'queued' AND claims = '{}' ORDER BY created_at LIMIT 2000)),"
     " admitted AS (UPDATE runs SET state = 'running', started_at = clock_timestamp(), reason = NULL,"
-    "  updated_at = clock_timestamp() WHERE id IN (SELECT id FROM candidates) AND state = 'queued'"
+    /* As a list and as text: the queue is not gone through for each candidate. */
+    "  updated_at = clock_timestamp() WHERE id = ANY (ARRAY(SELECT id FROM candidates)) AND state::text = 'queued'"
     "  RETURNING id, config, kind, claims, overlap = 'allow' AS shares),"
     " untold AS MATERIALIZED (SELECT r.id, (SELECT min(c.run_id) FROM run_claims c WHERE c.resource_key = ANY (r.claims))"
     "  AS holder FROM runs r WHERE r.state = 'queued' AND r.reason IS NULL ORDER BY r.created_at LIMIT 200),"
@@ -59,7 +60,7 @@ static const struct db_stmt admit = {
     "  SELECT CASE WHEN a.shares THEN k.key || '#' || a.id ELSE k.key END, a.id, CASE WHEN a.shares THEN k.key END"
     "  FROM admitted a CROSS JOIN LATERAL unnest(a.claims) AS k(key) ORDER BY 1),"
     " ready AS (UPDATE steps SET state = 'ready', wake_at = clock_timestamp()"
-    "  WHERE run_id IN (SELECT id FROM admitted) AND state = 'blocked' AND blocked_by = 0),"
+    "  WHERE run_id = ANY (ARRAY(SELECT id FROM admitted)) AND state = 'blocked' AND blocked_by = 0),"
     " busy AS (UPDATE configs SET health = 'progressing', health_reason = 'runActive', health_message = NULL,"
     "  health_since = CASE WHEN health = 'progressing' THEN health_since ELSE clock_timestamp() END"
     "  WHERE name IN (SELECT config FROM admitted WHERE kind = 'apply'))"

@@ -11,7 +11,8 @@
 #define STAMPED(columns)                                     \
     " FROM json_to_recordset($1::json) AS u(id text" columns \
     ") JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint AND s.state = 'succeeded'"
-#define ENDED "r.id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS u(run_id text))" \
+/* As a list: a table that is joined could be the inner one, and all runs gone through for it. */
+#define ENDED "r.id = ANY (ARRAY(SELECT u.run_id FROM json_to_recordset($1::json) AS u(run_id text)))" \
     " AND r.state = 'succeeded'"
 
 /* A question takes the place of older ones about the same campaign; and when a campaign was moved,

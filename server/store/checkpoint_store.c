@@ -17,11 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct db_stmt lock_runs = { "cp_lock_runs",
-                                          "SELECT id FROM runs WHERE id IN (SELECT u.run_id FROM "
-                                          "json_to_recordset($1::json) AS u(run_id text))"
-                                          " ORDER BY id FOR NO KEY UPDATE",
-                                          1 };
+/* As a list: a table that is joined could be the inner one, and all runs gone through for it. */
+#define OUR_RUNS "ANY (ARRAY(SELECT u.run_id FROM json_to_recordset($1::json) AS u(run_id text)))"
+
+static const struct db_stmt lock_runs = {
+    "cp_lock_runs", "SELECT id FROM runs WHERE id = " OUR_RUNS " ORDER BY id FOR NO KEY UPDATE", 1
+};
 
 #define ITEM                                                                                     \
     "json_to_recordset($1::json) AS u(id text, token bigint, state text, wake_ms float8, "       \
@@ -65,8 +66,9 @@ static const struct db_stmt save_steps = {
     " started_at = coalesce(s.started_at, clock_timestamp()),"
     " finished_at = CASE WHEN u.state IN ('succeeded', 'failed', 'skipped', 'cancelled') THEN "
     "clock_timestamp() END"
+    /* As text, lest all that is due is gone through for each of ours. */
     " FROM " ITEM " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $3 AND "
-    "s.state IN ('ready', 'waiting')"
+    "s.state::text IN ('ready', 'waiting')"
     " RETURNING s.id",
     3
 };
@@ -222,9 +224,7 @@ static const struct db_stmt roll_up = {
     "   (SELECT o.held_at IS NOT NULL FROM runs o WHERE o.id = s.run_id) AS was_held,"
     "   min(s.ordinal) FILTER (WHERE s.state = 'failed') AS first_failed,"
     "   min(s.ordinal) FILTER (WHERE s.result = 'skipped') AS first_skipped"
-    "  FROM steps s WHERE s.run_id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS "
-    "u(run_id text))"
-    "  GROUP BY s.run_id),"
+    "  FROM steps s WHERE s.run_id = " OUR_RUNS "  GROUP BY s.run_id),"
     " r AS (UPDATE runs SET open_steps = c.open, updated_at = clock_timestamp(),"
     "   state = CASE WHEN c.open > 0 THEN runs.state WHEN runs.state = 'cancelling' THEN "
     "'cancelled'"
@@ -298,8 +298,7 @@ static const struct db_stmt after_import = {
     "next_fire_at ="
     " date_trunc('second', clock_timestamp()) + make_interval(secs => abs(hashtextextended(s.id, "
     "0) % (s.jitter_seconds + 1)))"
-    " FROM runs r WHERE r.id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS u(run_id "
-    "text))"
+    " FROM runs r WHERE r.id = " OUR_RUNS
     " AND r.kind = 'import' AND r.state = 'succeeded' AND r.finished_at >= now()"
     " AND EXISTS (SELECT FROM steps p WHERE p.run_id = r.id AND p.kind = 'datasetImportJob' AND "
     "p.result = 'created')"
@@ -348,7 +347,8 @@ enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct
     const struct ended said = ended_of(cp->steps);
     /* A question that is asked, or answered, changes its run as an end does. */
     const bool is_turn = said.any || cp->has_questions;
-    const bool is_extra = cp->has_looked || cp->has_removed; /* a destroy may end with a look */
+    /* A destroy may end with a look. */
+    const bool is_extra = cp->has_config && (cp->has_looked || cp->has_removed);
     char id[24];
     /* Most checkpoints are looks at something in progress: what cannot find a row is not sent. */
     const struct {
@@ -361,17 +361,17 @@ enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct
         { said.succeeded || said.failed, { .stmt = &free_dependents, .params = { steps, id } } },
         { said.failed || said.cancelled, { .stmt = &skip_dependents, .params = { steps, id } } },
         { cp->has_questions, { .stmt = &cp_moved, .params = { steps, id } } },
-        { true, { .stmt = &save_resources, .params = { steps, id } } },
+        { cp->has_config, { .stmt = &save_resources, .params = { steps, id } } },
         { cp->has_versions, { .stmt = &save_versions, .params = { steps, id } } },
         { json_array_size(cp->events) > 0, { .stmt = &save_events, .params = { events, id } } },
         { !is_turn, { .stmt = &touch_runs, .params = { runs } } },
         { is_turn, { .stmt = &roll_up, .params = { runs } } },
-        { said.any, { .stmt = &after_import, .params = { runs } } },
+        { cp->has_config && said.any, { .stmt = &after_import, .params = { runs } } },
         { cp->has_questions, { .stmt = &cp_questions, .params = { steps, id } } },
-        { cp->has_looked, { .stmt = &cp_observed, .params = { steps, id } } },
+        { cp->has_config && cp->has_looked, { .stmt = &cp_observed, .params = { steps, id } } },
         { cp->has_removed, { .stmt = &cp_taken_down, .params = { steps, id } } },
         { cp->has_removed, { .stmt = &cp_versions_gone, .params = { steps, id } } },
-        { cp->has_looked && said.any, { .stmt = &cp_drift, .params = { runs } } },
+        { cp->has_config && cp->has_looked && said.any, { .stmt = &cp_drift, .params = { runs } } },
         { is_extra && said.any, { .stmt = &cp_destroyed, .params = { runs } } },
     };
     struct db_op ops[ARRAY_LEN(parts)];

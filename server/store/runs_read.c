@@ -56,7 +56,7 @@ static const struct db_stmt run_answer = {
     " AND ($6::timestamptz IS NULL OR r.created_at > $6::timestamptz)" \
     " AND ($7::timestamptz IS NULL OR r.created_at < $7::timestamptz)"
 
-/* Two statements, so that the plan of each fits: one walks runs_newest, the other runs_by_config.
+/* Two statements, so that the plan of each fits: one walks the primary key, the other runs_by_config.
    */
 static const struct db_stmt runs_page = { "api_runs_page",
                                           "SELECT r.id, " SQL_RUN_TEXT " FROM runs r WHERE" RUNS_FILTER

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "by_key.h"
 #include "quota_line.h"
 #include "row.h"
 #include "shapes.h"
@@ -62,9 +63,10 @@ static const struct db_stmt claim_due = {
 };
 static const struct db_stmt next_due = {
     "step_next_due",
-    "SELECT (extract(epoch FROM min(wake_at) - clock_timestamp()) * 1000)::bigint,"
-    " (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-    " FROM steps WHERE state IN ('ready', 'waiting') AND wake_at < 'infinity'",
+    /* not min(): a plan of an empty table must not walk through a backlog later */
+    "SELECT (SELECT (extract(epoch FROM wake_at - clock_timestamp()) * 1000)::bigint FROM steps"
+    "  WHERE state IN ('ready', 'waiting') AND wake_at < 'infinity' ORDER BY wake_at LIMIT 1),"
+    " (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
     0
 };
 
@@ -72,8 +74,8 @@ static const struct db_stmt next_due = {
  * that comes later waits. */
 static const struct db_stmt mark_lock_runs = {
     "mark_lock_runs",
-    "SELECT r.id FROM runs r WHERE r.id IN (SELECT u.run_id FROM json_to_recordset($1::json) AS "
-    "u(run_id text))"
+    "SELECT r.id FROM runs r WHERE r.id = ANY (ARRAY(SELECT u.run_id FROM "
+    "json_to_recordset($1::json) AS u(run_id text)))"
     " ORDER BY r.id FOR SHARE",
     1
 };
@@ -91,7 +93,7 @@ static const struct db_stmt mark_quota = {
     "   coalesce(s.quota_since, clock_timestamp()) AS since"
     "  FROM json_to_recordset($1::json) AS u(id text, token bigint, quota int)"
     "  JOIN steps s ON s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 JOIN runs r ON r.id = s.run_id"
-    "  WHERE u.quota > 0 AND s.state IN ('ready', 'waiting') AND s.intent_state <> 'maybe_sent'),"
+    "  WHERE u.quota > 0 AND s.state::text IN ('ready', 'waiting') AND s.intent_state <> 'maybe_sent'),"
     " used AS (" QUOTA_USED(" AND s.kind IN (SELECT kind FROM wish)") "),"
     " line AS (SELECT id, kind, config, since FROM wish UNION ALL " QUOTA_LINE(
     " AND s.kind IN (SELECT kind FROM wish) AND s.id NOT IN (SELECT id FROM wish)") "),"
@@ -122,7 +124,8 @@ static const struct db_stmt mark = {
     " wake_at = clock_timestamp() + make_interval(secs => $3::float8), started_at = coalesce(s.started_at, clock_timestamp())"
     " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, name text, request json, baseline text,"
     "  is_fused boolean, quota int, buys boolean), runs r"
-    " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state IN ('ready', 'waiting')"
+    /* As text, lest all that is due is gone through for each of ours. */
+    " WHERE s.id = u.id AND s.lease_token = u.token AND s.lease_owner = $2 AND s.state::text IN ('ready', 'waiting')"
     " AND r.id = s.run_id AND (r.cancel_requested_at IS NULL OR (u.op = 'stop' AND r.cancel_stops)) AND (u.quota = 0 OR s.quota_since IS NULL)"
     " AND NOT (u.buys AND server_is_paused()) AND (u.op = 'stop' OR (SELECT server_may_send()))"
     " AND (NOT u.is_fused OR ((" FUSE_SPENT(OF_SOLUTION) " < $4::int OR " FUSE_SPENT(OF_SOLUTION) " < " FUSE_OF_SOLUTION ")"
@@ -155,8 +158,8 @@ static const struct db_stmt renew = {
     "step_renew",
     "UPDATE steps SET wake_at = clock_timestamp() + make_interval(secs => $3::float8)"
     " FROM json_to_recordset($1::json) AS u(id text, token bigint)"
-    " WHERE steps.id = u.id AND lease_token = u.token AND lease_owner = $2 AND state IN ('ready', "
-    "'waiting')",
+    " WHERE steps.id = u.id AND lease_token = u.token AND lease_owner = $2 AND state::text IN "
+    "('ready', 'waiting')",
     3
 };
 static const struct db_stmt release = {
@@ -164,8 +167,8 @@ static const struct db_stmt release = {
     "UPDATE steps SET wake_at = clock_timestamp(), lease_owner = NULL, claims = greatest(claims - "
     "1, 0)"
     " FROM json_to_recordset($1::json) AS u(id text, token bigint)"
-    " WHERE steps.id = u.id AND lease_token = u.token AND lease_owner = $2 AND state IN ('ready', "
-    "'waiting')",
+    " WHERE steps.id = u.id AND lease_token = u.token AND lease_owner = $2 AND state::text IN "
+    "('ready', 'waiting')",
     2
 };
 
@@ -403,7 +406,7 @@ enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,
     const struct db_op lock = { .stmt = &mark_lock_fuse },
                        line = { .stmt = &mark_quota, .params = { text, terms->owner } };
     bool is_fused = false, is_in_line = false, buys = false;
-    struct db_op ops[6];
+    struct db_op ops[7];
     PGresult *results[ARRAY_LEN(ops)] = { 0 };
     size_t k = 0;
     enum err_code rc;
@@ -417,6 +420,7 @@ enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,
     (void) snprintf(lease, sizeof lease, "%.3f", (double) terms->lease_ms / 1000.0);
     (void) snprintf(per_solution, sizeof per_solution, "%d", terms->fuse_per_solution);
     (void) snprintf(per_account, sizeof per_account, "%d", terms->fuse_per_account);
+    ops[k++] = (struct db_op){ .stmt = &store_by_key };
     if (is_fused || is_in_line)
         ops[k++] = lock; /* fuse and quotas are counted under a lock */
     if (buys)

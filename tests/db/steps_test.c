@@ -150,7 +150,7 @@ static size_t write_down(const char *owner, const struct step_row *row, const ch
                          const char *arn)
 {
     char event[ID_BYTES];
-    struct checkpoint cp = { .events = json_array() };
+    struct checkpoint cp = { .events = json_array(), .has_config = true };
     struct err e;
     bool is_final = !str_eq(state, "waiting");
 
@@ -511,7 +511,7 @@ static void test_mutual_exclusion(void **state)
 static void test_two_steps_on_one_resource_in_one_checkpoint(void **state)
 {
     struct arena arena = { 0 };
-    struct checkpoint cp = { 0 };
+    struct checkpoint cp = { .has_config = true };
     char first[ID_BYTES], second[ID_BYTES], event[2][ID_BYTES];
     struct claim c;
     struct err e;
@@ -586,6 +586,41 @@ static void test_sequencer_numbers_without_gaps(void **state)
                "0");
 }
 
+static int64_t due_entries_read(void)
+{
+    AUTO_PGRES PGresult *r = NULL;
+
+    run_sql("SELECT pg_stat_force_next_flush()");
+    r = sql("SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'steps_due'");
+    return strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+}
+
+/* The plan of a checkpoint went through everything that was due or waited, and through all of its
+   own items for each: with a backlog of thousands the engine read it whole for every few steps. */
+static void test_a_checkpoint_reads_its_own_steps_only(void **state)
+{
+    struct arena arena = { 0 };
+    char id[ID_BYTES];
+    struct claim c;
+    int64_t before;
+
+    (void) state;
+    run_sql("INSERT INTO runs (id, kind) VALUES ('run_w', 'apply')");
+    run_sql("INSERT INTO steps (id, run_id, ordinal, kind, verb, name, resource_key, state,"
+            " wake_at) SELECT 'stp_w' || g, 'run_w', g, 'solution', 'ensure', 'w', 'w', 'waiting',"
+            " now() + interval '1 day' FROM generate_series(1, 5000) g");
+    create_run(id, 2, KIND_SOLUTION, "own");
+    admit();
+    c = claim("me", &arena, 10);
+    assert_int_equal(c.count, 1);
+    before = due_entries_read();
+    assert_int_equal(write_down("me", &c.rows[0], "waiting", "arn:own"), 0);
+    assert_true(due_entries_read() - before < 500);
+    done(&c, &arena);
+    run_sql("DELETE FROM runs WHERE id IN (SELECT run_id FROM steps WHERE name = 'w' OR name LIKE "
+            "'own%')");
+}
+
 /* The two queries every replica runs all the time must use their indexes (100,000 waiting rows: 22
  * ms against 0.025 ms). */
 static void test_due_query_uses_index(void **state)
@@ -624,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_two_steps_on_one_resource_in_one_checkpoint),
         cmocka_unit_test(test_failure_skips_what_hangs_below),
         cmocka_unit_test(test_sequencer_numbers_without_gaps),
+        cmocka_unit_test(test_a_checkpoint_reads_its_own_steps_only),
         cmocka_unit_test(test_due_query_uses_index),
     };
 
