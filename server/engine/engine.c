@@ -18,6 +18,7 @@
 #include "work.h"
 
 #define ADMIT_EVERY_MS 1000
+#define CROWD_FIRST_MS 1000
 
 struct sleeper {
     uv_mutex_t lock;
@@ -35,6 +36,7 @@ struct engine {
     struct intake *intake;
     _Atomic bool is_stopping, are_workers_gone, wants_admission;
     _Atomic int64_t stop_deadline_ms, admitted_ms; /* clock_mono_ms() */
+    _Atomic int64_t crowd_ms;                      /* since when; 0: there is none */
     _Atomic uint64_t stats[sizeof(struct engine_stats) / sizeof(uint64_t)];
 };
 
@@ -53,10 +55,27 @@ int64_t engine_stop_deadline_ms(const struct engine *engine)
     return engine->stop_deadline_ms;
 }
 
+void engine_note_crowd(struct engine *engine, bool is_crowd)
+{
+    if (!is_crowd)
+        engine->crowd_ms = 0;
+    else if (!engine->crowd_ms)
+        engine->crowd_ms = clock_mono_ms();
+}
+
+bool engine_is_crowded(const struct engine *engine)
+{
+    int64_t since_ms = engine->crowd_ms;
+
+    return since_ms && clock_mono_ms() - since_ms < CROWD_FIRST_MS;
+}
+
 bool engine_take_admission(struct engine *engine, bool is_due)
 {
     int64_t now = clock_mono_ms(), before = engine->admitted_ms;
 
+    if (engine_is_crowded(engine))
+        return false;
     if (atomic_exchange(&engine->wants_admission, false)) {
         engine->admitted_ms = now;
         return true;

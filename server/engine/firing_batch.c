@@ -6,6 +6,7 @@
  * and options; a run is a plan's template with ids of its own.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "firing_batch.h"
@@ -168,17 +169,17 @@ static const char *own_key(struct batch *b, const struct item *it)
     return arena_printf(&b->arena, "schedule/%s", it->s->id);
 }
 
-/* A run that this batch started on the same resources, or of the same schedule; NULL: none. */
-static const char *find_own(struct batch *b, const struct item *it)
+/* A run that a batch started on the same resources, or of the same schedule; NULL: none. */
+static const char *find_own(struct batch *b, const struct item *it, const json_t *by_claim)
 {
-    const char *run = json_string_value(json_object_get(b->by_claim, own_key(b, it)));
+    const char *run = json_string_value(json_object_get(by_claim, own_key(b, it)));
     size_t i;
     json_t *claim;
 
     if (run)
         return run;
     json_array_foreach (claims_of(b, it), i, claim) {
-        run = json_string_value(json_object_get(b->by_claim, json_string_value(claim)));
+        run = json_string_value(json_object_get(by_claim, json_string_value(claim)));
         if (run)
             return run;
     }
@@ -195,6 +196,21 @@ static void remember(struct batch *b, const struct item *it, const char *run)
         json_object_set_new(b->by_claim, json_string_value(claim), json_string(run));
 }
 
+/* Whether it starts something that others may keep from it. */
+static bool gives_way(const struct item *it)
+{
+    return it->parts[1].n_starts && it->t >= 0 &&
+           (str_eq(it->s->overlap, "skip") || str_eq(it->s->overlap, "cancelOther"));
+}
+
+bool firing_batch_meets(struct batch *b, const struct batch *completed)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (gives_way(&b->items[i]) && find_own(b, &b->items[i], completed->by_claim))
+            return true;
+    return false;
+}
+
 static enum err_code find_others(struct batch *b, struct err *e)
 {
     AUTO_JSON json_t *wanted = json_array();
@@ -203,8 +219,7 @@ static enum err_code find_others(struct batch *b, struct err *e)
     for (size_t i = 0; i < b->n; i++) {
         const struct item *it = &b->items[i];
 
-        if (it->parts[1].n_starts && it->t >= 0 &&
-            (str_eq(it->s->overlap, "skip") || str_eq(it->s->overlap, "cancelOther")))
+        if (gives_way(it))
             json_array_append_new(wanted,
                                   json_pack("{s:I, s:s, s:i, s:s, s:s, s:I}", "no", (json_int_t) i,
                                             "schedule", it->s->id, "t", it->t, "config",
@@ -277,7 +292,7 @@ static void start(struct batch *b, const struct item *it, int64_t nominal_s, boo
     if (str_eq(it->s->overlap, "skip")) {
         other = json_string_value(json_array_get(it->others, 0));
         if (!other)
-            other = find_own(b, it);
+            other = find_own(b, it, b->by_claim);
     }
     if (other)
         (void) add_row(
@@ -359,7 +374,7 @@ static enum err_code decide_all(struct batch *b, struct err *e)
         if (it->parts[1].n_starts)
             TRY(take_template(b, it, e));
     }
-    return find_others(b, e);
+    return OK;
 }
 
 static void carry_out(struct batch *b)
@@ -376,8 +391,10 @@ static void carry_out(struct batch *b)
     }
 }
 
-static void batch_done(struct batch *b)
+void firing_batch_free(struct batch *b)
 {
+    if (!b)
+        return;
     json_decref(b->out.moves);
     json_decref(b->out.fires);
     json_decref(b->out.runs);
@@ -389,39 +406,71 @@ static void batch_done(struct batch *b)
     json_decref(b->by_claim);
     json_decref(b->cancelled);
     arena_done(&b->arena);
+    free(b);
+}
+
+enum err_code firing_batch_begin(const struct firing_place *at, const struct due_schedule *due,
+                                 size_t n, struct batch **out, struct err *e)
+{
+    struct batch *b = xcalloc(1, sizeof *b);
+    enum err_code rc;
+
+    b->engine = at->engine;
+    b->db = at->db;
+    b->cache = at->cache;
+    b->n = n;
+    b->items = arena_alloc(&b->arena, n * sizeof *b->items);
+    for (size_t i = 0; i < n; i++)
+        b->items[i].s = &due[i];
+    b->out = (struct firing_batch){ .moves = json_array(),
+                                    .fires = json_array(),
+                                    .runs = json_array(),
+                                    .templates = json_array(),
+                                    .steps = json_array(),
+                                    .cancels = json_array(),
+                                    .is_server_paused = due[0].is_server_paused };
+    b->numbers = json_object();
+    b->in_way = json_object();
+    b->by_claim = json_object();
+    b->cancelled = json_object();
+    rc = decide_all(b, e);
+    if (rc) {
+        firing_batch_free(b);
+        b = NULL;
+    }
+    *out = b;
+    return rc;
+}
+
+enum err_code firing_batch_complete(struct batch *b, struct err *e)
+{
+    TRY(find_others(b, e));
+    FP("sch.decided");
+    carry_out(b);
+    return OK;
+}
+
+enum err_code firing_batch_write(struct batch *b, struct db_conn *db, struct err *e)
+{
+    size_t fired = 0;
+
+    FP("sch.before_commit");
+    TRY(firing_store_write(db, &b->out, &fired, e));
+    FP("sch.after_commit");
+    ENGINE_COUNT(b->engine, fires, fired);
+    return OK;
 }
 
 enum err_code firing_batch_run(const struct firing_place *at, const struct due_schedule *due,
                                size_t n, struct err *e)
 {
-    struct batch b = { .engine = at->engine, .db = at->db, .cache = at->cache, .n = n };
-    size_t fired = 0;
-    enum err_code rc;
+    struct batch *b;
+    enum err_code rc = firing_batch_begin(at, due, n, &b, e);
 
-    b.items = arena_alloc(&b.arena, n * sizeof *b.items);
-    for (size_t i = 0; i < n; i++)
-        b.items[i].s = &due[i];
-    b.out = (struct firing_batch){ .moves = json_array(),
-                                   .fires = json_array(),
-                                   .runs = json_array(),
-                                   .templates = json_array(),
-                                   .steps = json_array(),
-                                   .cancels = json_array(),
-                                   .is_server_paused = due[0].is_server_paused };
-    b.numbers = json_object();
-    b.in_way = json_object();
-    b.by_claim = json_object();
-    b.cancelled = json_object();
-    rc = decide_all(&b, e);
-    if (!rc) {
-        FP("sch.decided");
-        carry_out(&b);
-        FP("sch.before_commit");
-        rc = firing_store_write(b.db, &b.out, &fired, e);
-        FP("sch.after_commit");
-    }
     if (!rc)
-        ENGINE_COUNT(b.engine, fires, fired);
-    batch_done(&b);
+        rc = firing_batch_complete(b, e);
+    if (!rc)
+        rc = firing_batch_write(b, at->db, e);
+    firing_batch_free(b);
     return rc;
 }

@@ -3,7 +3,7 @@
  *
  * Every replica's scheduler looks; the row's fence and the primary key of schedule_fires keep each
  * nominal time to one run. It sleeps until the next due time and is woken by changes; a poll is the
- * net. What is due fires in batches (firing_batch.c); when a batch fails, one by one.
+ * net. What is due fires in batches (firing_crowd.c); when a batch fails, one by one.
  */
 #include "firing_batch.h"
 #include "steward/clock.h"
@@ -16,41 +16,19 @@
 #define OBSERVE_POLL_MS 5000
 #define PAUSE_MS        500
 
-/* One by one, after the batch failed: a bad schedule delays nobody else, and is tried again later,
- * each time later. Returns how many fired. */
-static size_t fire_singly(const struct firing_place *at, const struct due *due)
-{
-    size_t fired = 0;
-
-    for (size_t i = 0; i < due->count; i++) {
-        struct err own, e;
-
-        if (!firing_batch_run(at, &due->items[i], 1, &own)) {
-            fired++;
-            continue;
-        }
-        log_event(LOG_ERROR, "engine", "fire_failed", "schedule=%s msg=%s detail=%s",
-                  due->items[i].id, log_quote(own.message), log_quote(own.detail));
-        if (own.code == ERR_UNAVAILABLE || firing_store_postpone(at->db, &due->items[i], &e))
-            break; /* the database is away: not the schedule's fault */
-    }
-    return fired;
-}
-
 /* Fires a batch of what is due; *next_ms says when to look again. */
-static enum err_code fire_due(const struct firing_place *at, int64_t *next_ms, struct err *e)
+static enum err_code fire_due(struct firing_place *at, int64_t *next_ms, struct err *e)
 {
     AUTO_ARENA struct arena arena = { 0 };
     struct due due;
-    struct err own;
     size_t fired = 0;
     bool has_ended = false;
 
     TRY(firing_store_due(at->db, &arena, &due, e));
     FP("sch.select");
+    engine_note_crowd(at->engine, due.is_full);
     if (due.count)
-        fired =
-            firing_batch_run(at, due.items, due.count, &own) ? fire_singly(at, &due) : due.count;
+        fired = firing_crowd_run(at, &due);
     if (due.is_pause_over)
         TRY(pause_store_expire(at->db, &has_ended, e));
     /* Of a crowd, the next batch comes first: its runs are found soon enough. */
@@ -103,5 +81,6 @@ void scheduler_run(struct engine *engine)
             engine_sleep(engine, 0, next_ms);
     }
     plan_cache_free(at.cache);
+    db_conn_close(at.beside);
     db_conn_close(db);
 }

@@ -256,6 +256,9 @@ int64_t engine_stop_deadline_ms(const struct engine *engine); /* clock_mono_ms()
 /* True once after a wake-up, for one caller: runs should be admitted. Also once a second, for one
  * of those who ask because their time has come. */
 bool engine_take_admission(struct engine *engine, bool is_due);
+/* A crowd of schedules is due: they come first, for a second at most. */
+void engine_note_crowd(struct engine *engine, bool is_crowd);
+bool engine_is_crowded(const struct engine *engine);
 void engine_want_admission(struct engine *engine);
 void engine_count(struct engine *engine, size_t field_offset, uint64_t n);
 #define ENGINE_COUNT(engine, field, n) engine_count(engine, offsetof(struct engine_stats, field), n)

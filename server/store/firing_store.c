@@ -12,7 +12,7 @@
 #include "row.h"
 #include "steward/json.h"
 
-#define BATCH_MAX 500
+#define BATCH_MAX 1000 /* two halves at once */
 
 /* SQL has its own layout. */
 /* clang-format off */
