@@ -92,24 +92,27 @@ def idle(server, seconds):
     return round(100 * (cpu_seconds(pids) - before) / (time.monotonic() - started), 2)
 
 
+def scheduler_sessions(cursor):
+    return [pid for pid, in ask(cursor, "SELECT pid FROM pg_stat_activity WHERE application_name ^@ 'steward scheduler'")]
+
+
 def fire_many(cursor, n):
     """n schedules due at one second, each for a run of one step; how long after it the last of their rows was written."""
     (at,), = ask(cursor, "SELECT date_trunc('second', clock_timestamp()) + interval '30 seconds'")
     ask(cursor, "UPDATE schedules SET next_nominal_at = %s, next_fire_at = %s, expression = 'rate(1 day)'"
                 " WHERE id IN (SELECT id FROM schedules WHERE config = 'bench' ORDER BY id LIMIT %s)", at, at, n)
-    (backend,), = ask(cursor, "SELECT pid FROM pg_stat_activity WHERE application_name = 'steward scheduler'")
-    before = cpu_seconds([backend])
+    before = cpu_seconds(scheduler_sessions(cursor))
     (now,), = ask(cursor, "SELECT clock_timestamp()")
     if now >= at:
         raise SystemExit("the machine is too slow to prepare the crowd in time")
     time.sleep((at - now).total_seconds())
     wait(cursor, "SELECT 1 WHERE (SELECT count(*) FROM schedule_fires WHERE nominal_at = %s AND outcome = 'started') >= %s", at, n)
-    spent = cpu_seconds([backend]) - before
+    spent = cpu_seconds(scheduler_sessions(cursor)) - before
     (last, half, runs), = ask(cursor, """SELECT extract(epoch FROM max(created_at) - %s), extract(epoch FROM percentile_disc(0.5)
                                          WITHIN GROUP (ORDER BY created_at) - %s), count(DISTINCT run_id)
                                          FROM schedule_fires WHERE nominal_at = %s""", at, at, at)
     return {"due": n, "runs": runs, "medianSeconds": round(float(half), 3), "lastSeconds": round(float(last), 3),
-            "databaseCpuSeconds": round(spent, 3)}  # of the scheduler's own connection: what a quiet machine would take
+            "databaseCpuSeconds": round(spent, 3)}  # of the scheduler's own sessions, two of them for a crowd
 
 
 def ten_years(cursor):
