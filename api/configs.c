@@ -6,6 +6,7 @@
 #include "api_private.h"
 #include "config_diff.h"
 #include "steward/configs_store.h"
+#include "steward/recipes.h"
 
 /* Names of dataset groups as Amazon Personalize takes them. */
 static bool is_config_name(const char *name)
@@ -174,6 +175,20 @@ void api_config_resources(struct call *c)
     call_read(c, &op, 1, resources_exist);
 }
 
+/* Recipes whose newest version Amazon updates for free, and only that one. */
+static const char *updated_recipes(struct call *c)
+{
+    AUTO_FREE const char **names = xcalloc(n_recipes, sizeof *names);
+    AUTO_FREE char *text = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_recipes; i++)
+        if (recipes[i].has_free_updates)
+            names[n++] = recipes[i].name;
+    text = db_text_array(names, n);
+    return arena_strdup(c->arena, text);
+}
+
 static void solution_exists(struct call *c)
 {
     struct db_op op;
@@ -185,7 +200,12 @@ static void solution_exists(struct call *c)
     }
     if (!take_page(c, &after, &rows))
         return;
-    configs_store_solution_versions(c->match.params[0], after, rows, &op);
+    configs_store_solution_versions(
+        &(struct versions_filter){ .solution = c->match.params[0],
+                                   .before = after,
+                                   .limit = rows,
+                                   .updated_recipes = updated_recipes(c) },
+        &op);
     call_list(c, &op, page_read);
 }
 

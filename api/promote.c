@@ -2,14 +2,17 @@
  * promote.c - which version a campaign serves: promote, roll back, pin, unpin.
  *
  * Promoting and rolling back are one call: the version is named, and the campaign is moved to it by
- * a run. A pin holds the campaign there until it is taken off; schedules go on training.
+ * a run. A pin holds the campaign there until it is taken off, or until its time is over; schedules
+ * go on training.
  */
 #include "config_run.h"
+#include "steward/clock.h"
 #include "steward/upkeep_store.h"
 
 static const struct body_member promote_members[] = {
     { .name = "version", .type = JSON_STRING, .max_length = 300 },
     { .name = "pin", .type = JSON_TRUE },
+    { .name = "until", .type = JSON_STRING, .max_length = 40 },
     { .name = "reason", .type = JSON_STRING, .max_length = 200 },
 };
 static const struct body_member unpin_members[] = {
@@ -70,6 +73,31 @@ static void loaded(struct call *c)
     call_read(c, &op, 1, version_read);
 }
 
+/* An end is of a pin; given alone it means one. As the database writes times, so that both read the
+ * same. */
+static bool take_pin(struct call *c, json_t *options)
+{
+    const char *until = json_text(c->body, "until");
+    char text[CLOCK_TEXT_BYTES];
+    int64_t until_ms;
+
+    json_object_set_new(options, "pin", json_boolean(json_bool_or(c->body, "pin", until != NULL)));
+    if (!until)
+        return true;
+    if (!json_bool_or(options, "pin", false))
+        answer_field(c, "/until", "bad-value", "\"until\" is the end of a pin.");
+    else if (!clock_parse(until, &until_ms))
+        answer_field(c, "/until", "bad-value", "\"until\" is a time such as 2026-11-24T06:00:00Z.");
+    else if (until_ms <= clock_wall_ms())
+        answer_field(c, "/until", "bad-value", "\"until\" is over already.");
+    else {
+        clock_format_ms(until_ms, text);
+        json_object_set_new(options, "until", json_string(text));
+        return true;
+    }
+    return false;
+}
+
 static void begin(struct call *c, bool is_unpin)
 {
     struct config_run *s = config_run_new(c, RUN_KIND_PROMOTE);
@@ -83,8 +111,8 @@ static void begin(struct call *c, bool is_unpin)
     json_object_set_new(s->options, "campaigns", json_pack("[s]", c->match.params[1]));
     if (is_unpin)
         json_object_set_new(s->options, "unpin", json_true());
-    else
-        json_object_set_new(s->options, "pin", json_boolean(json_bool_or(c->body, "pin", false)));
+    else if (!take_pin(c, s->options))
+        return;
     if (reason)
         json_object_set(s->options, "reason", (json_t *) reason);
     s->loaded = loaded;

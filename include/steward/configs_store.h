@@ -29,8 +29,11 @@ void configs_store_resources(const char *name, const char *after_key, const char
 /* One row when the config exists: (name). */
 void configs_store_exists(const char *name, struct db_op *op);
 /* Rows (arn, json) of a solution's versions, newest first. */
-void configs_store_solution_versions(const char *solution, const char *before, const char *limit,
-                                     struct db_op *op);
+struct versions_filter {
+    const char *solution, *before, *limit;
+    const char *updated_recipes; /* text array literal: of those Amazon updates the newest only */
+};
+void configs_store_solution_versions(const struct versions_filter *f, struct db_op *op);
 /* One row when any config wants the solution: (key). */
 void configs_store_solution_exists(const char *key, struct db_op *op);
 

@@ -22,6 +22,7 @@ struct recipe {
     bool has_themes;             /* batchInferenceJobMode THEME_GENERATION */
     bool has_incremental_update; /* performIncrementalUpdate has an effect */
     bool has_hpo;
+    bool has_free_updates; /* Amazon brings new items into the newest version every two hours */
     bool needs_items, needs_actions; /* datasets beside the interactions */
     bool needs_items_at_once; /* the service refuses the solution without the items dataset */
     bool is_v2_priced;        /* v2 price list: per interaction and request */

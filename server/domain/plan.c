@@ -16,6 +16,7 @@
 #include "steward/json.h"
 #include "steward/plan_leftover.h"
 #include "steward/plan_retire.h"
+#include "steward/recipes.h"
 #include "steward/str.h"
 
 /* ---- what a run kind takes up ---- */
@@ -356,15 +357,33 @@ static enum verb verb_of(const struct builder *b, const struct component *c)
     }
 }
 
-/* The workflowConfig of the solution a component belongs to, or NULL. */
-static const json_t *solution_workflow(const struct parameter_file *f, const struct component *c)
+/* The solution a component belongs to, or NULL. */
+static const struct component *solution_component(const struct parameter_file *f,
+                                                  const struct component *c)
 {
     const char *name = solution_of(f, c);
 
     for (size_t i = 0; name && i < f->n_components; i++)
         if (f->components[i].kind == KIND_SOLUTION && str_eq(f->components[i].name, name))
-            return f->components[i].workflow;
+            return &f->components[i];
     return NULL;
+}
+
+/* Its workflowConfig, or NULL. */
+static const json_t *solution_workflow(const struct parameter_file *f, const struct component *c)
+{
+    const struct component *solution = solution_component(f, c);
+
+    return solution ? solution->workflow : NULL;
+}
+
+static bool has_free_updates(const struct parameter_file *f, const struct component *c)
+{
+    const struct component *solution = solution_component(f, c);
+    const struct recipe *recipe =
+        solution ? recipe_find_arn(json_text(solution->service, "recipeArn")) : NULL;
+
+    return recipe && recipe->has_free_updates;
 }
 
 static void plan_options(const struct builder *b, const struct component *c, struct plan_step *s)
@@ -377,10 +396,12 @@ static void plan_options(const struct builder *b, const struct component *c, str
 
     s->verb = verb_of(b, c);
     if (c->kind == KIND_CAMPAIGN) {
-        static const char *const kept[] = { "version", "pin", "reason", "unpin" };
+        static const char *const kept[] = { "version", "pin", "until", "reason", "unpin" };
 
         if (promotion && !str_eq(promotion, "automatic"))
             json_object_set_new(s->options, "promotion", json_string(promotion));
+        if (has_free_updates(b->file, c))
+            json_object_set_new(s->options, "freeUpdates", json_true());
         for (size_t i = 0; i < ARRAY_LEN(kept) && b->kind == RUN_KIND_PROMOTE; i++)
             if (json_object_get(b->options, kept[i]))
                 json_object_set(s->options, kept[i], json_object_get(b->options, kept[i]));

@@ -40,6 +40,8 @@ void plan_approval(struct builder *b, const struct component *c, const json_t *s
         .refs = json_pack("{s:s}", "solutionVersionArn", b->file->components[c->parent].key),
         .options = json_pack("{s:s, s:I}", "policy", policy, "holdForSeconds", (json_int_t) seconds)
     };
+    if (json_object_get(b->plan->steps[campaign].options, "freeUpdates"))
+        json_object_set_new(s->options, "freeUpdates", json_true());
     s->needs[s->n_needs++] = campaign;
     b->plan->n_steps++;
 }

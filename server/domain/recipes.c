@@ -15,9 +15,9 @@
 
 const struct recipe recipes[] = {
     { "aws-user-personalization-v2", "USER_PERSONALIZATION", NULL, "User-Personalization-v2",
-      CUSTOM, .is_v2_priced = true },
+      CUSTOM, .is_v2_priced = true, .has_free_updates = true },
     { "aws-user-personalization", "USER_PERSONALIZATION", NULL, "User-Personalization", CUSTOM,
-      .is_update_trainable = true, .has_hpo = true },
+      .is_update_trainable = true, .has_hpo = true, .has_free_updates = true },
     { "aws-popularity-count", "POPULAR_ITEMS", NULL, "Popularity-Count", CUSTOM },
     { "aws-trending-now", "POPULAR_ITEMS", NULL, "Trending-Now", .has_campaigns = true },
     { "aws-personalized-ranking-v2", "PERSONALIZED_RANKING", NULL, "Personalized-Ranking-v2",
@@ -30,7 +30,7 @@ const struct recipe recipes[] = {
     { "aws-semantic-similarity", "RELATED_ITEMS", NULL, "Semantic-Similarity", CUSTOM,
       .has_incremental_update = true, .needs_items = true, .needs_items_at_once = true },
     { "aws-next-best-action", "PERSONALIZED_ACTIONS", NULL, "Next-Best-Action",
-      .has_campaigns = true, .needs_actions = true },
+      .has_campaigns = true, .needs_actions = true, .has_free_updates = true },
     { "aws-item-affinity", "USER_SEGMENTATION", NULL, "Item-Affinity", .has_batch_segments = true },
     { "aws-item-attribute-affinity", "USER_SEGMENTATION", NULL, "Item-Attribute-Affinity",
       .has_batch_segments = true, .needs_items = true },

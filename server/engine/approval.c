@@ -90,9 +90,17 @@ json_t *approval_words(const struct work *w)
     approval_deadline(w, deadline);
     return json_sprintf("%s waits to be promoted to the campaign %s, which serves %s. POST "
                         "/runs/%s/approve or /reject; without an answer until %s it counts as "
-                        "rejected.",
+                        "rejected.%s",
                         approval_version(w), w->row.name, approval_serving(w), w->row.run_id,
-                        deadline);
+                        deadline, approval_left_behind(&w->row));
+}
+
+const char *approval_left_behind(const struct step_row *row)
+{
+    return json_bool_or(row->options, "freeUpdates", false)
+               ? " Amazon's free two-hourly updates go to the newest version, so the serving one "
+                 "gets none until then."
+               : "";
 }
 
 json_t *approval_outcome(const struct work *w)

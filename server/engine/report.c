@@ -407,7 +407,8 @@ static void remember_pin(const struct work *w, json_t *item)
         add_detail(item, "pin", json_null());
     else if (version)
         add_detail(item, "pin",
-                   json_pack("{s:s, s:s?}", "version", version, "reason", json_text(o, "reason")));
+                   json_pack("{s:s, s:s?, s:s*}", "version", version, "reason",
+                             json_text(o, "reason"), "until", json_text(o, "until")));
 }
 
 /* A version that waits for somebody to promote it is said so. */
@@ -421,12 +422,13 @@ static void say_what_waits(const struct work *w, json_t *item)
         return;
     if (json_is_object(pin))
         json_object_set_new(item, "reason",
-                            json_sprintf("Pinned to %s; %s is not promoted until it is unpinned.",
-                                         serving, newest));
+                            json_sprintf("Pinned to %s; %s is not promoted until %s.%s", serving,
+                                         newest, json_text_or(pin, "until", "it is unpinned"),
+                                         approval_left_behind(&w->row)));
     else if (request_is_promoted_by_hand(&w->row))
-        json_object_set_new(
-            item, "reason",
-            json_sprintf("%s waits to be promoted; %s goes on serving.", newest, serving));
+        json_object_set_new(item, "reason",
+                            json_sprintf("%s waits to be promoted; %s goes on serving.%s", newest,
+                                         serving, approval_left_behind(&w->row)));
 }
 
 static void remember(struct work *w, json_t *item)

@@ -182,6 +182,9 @@ enum look_result approval_continue(struct work *w, enum seen *seen);
 json_t *approval_question(const struct work *w);
 /* The same in one sentence; what became of it, or NULL. Caller owns. */
 json_t *approval_words(const struct work *w);
+/* A sentence for whoever reads that a campaign does not serve the newest version: what that costs
+ * where Amazon updates only the newest; "" where it does not. */
+const char *approval_left_behind(const struct step_row *row);
 json_t *approval_event(const struct work *w);
 json_t *approval_outcome(const struct work *w);
 const char *approval_result(enum why why);

@@ -47,7 +47,7 @@ static const struct db_stmt config_resources = {
     "SELECT r.key, json_build_object('key', r.key, 'kind', r.kind, 'name', r.name, 'arn', r.arn,"
     " 'status', r.status, 'adopted', r.is_adopted, 'desired', r.desired, 'observed', r.observed,"
     " 'drift', coalesce(r.drift, '[]'::jsonb), 'failureReason', r.failure_reason, 'details',"
-    " r.details,"
+    " live_details(r.details),"
     " 'runId', r.run_id, 'awsCreatedAt', " SQL_AT("r.aws_created_at") ", 'awsUpdatedAt', "
     SQL_AT("r.aws_updated_at") ", 'observedAt', " SQL_AT("r.observed_at")
     ", 'ageSeconds', extract(epoch FROM now() - r.observed_at)::bigint)"
@@ -69,12 +69,19 @@ static const struct db_stmt solution_versions = {
     ", 'serves', (SELECT json_agg(json_build_object('kind', r.kind, 'name', r.name) ORDER BY"
     " r.key)"
     " FROM resources r WHERE r.kind = 'campaign' AND r.observed ->> 'solutionVersionArn' ="
-    " v.arn)))"
+    " v.arn),"
+    /* Of recipes that have them ($4), and once a newer version is there. */
+    " 'note', (SELECT 'A newer version exists: Amazon''s free two-hourly updates go to that one, and"
+    " this one gets none any more.' WHERE EXISTS (SELECT FROM resources r WHERE r.kind = 'campaign'"
+    " AND r.observed ->> 'solutionVersionArn' = v.arn) AND EXISTS (SELECT FROM solution_versions n"
+    " WHERE n.solution = v.solution AND n.status = 'ACTIVE' AND n.aws_created_at > v.aws_created_at)"
+    " AND EXISTS (SELECT FROM resources q WHERE q.key = 'solution/' || v.solution"
+    " AND split_part(q.observed ->> 'recipeArn', 'recipe/', 2) = ANY ($4::text[])))))"
     " FROM solution_versions v WHERE v.solution = $1"
     " AND ($2::text IS NULL OR (v.aws_created_at, v.arn) < (SELECT b.aws_created_at, b.arn"
     " FROM solution_versions b WHERE b.arn = $2))"
     " ORDER BY v.aws_created_at DESC, v.arn DESC LIMIT $3::int",
-    3
+    4
 };
 static const struct db_stmt solution_exists = {
     "api_solution_exists", "SELECT key FROM resources WHERE key = $1 AND kind = 'solution'", 1
@@ -116,10 +123,10 @@ void configs_store_exists(const char *name, struct db_op *op)
     *op = (struct db_op){ .stmt = &config_exists, .params = { name } };
 }
 
-void configs_store_solution_versions(const char *solution, const char *before, const char *limit,
-                                     struct db_op *op)
+void configs_store_solution_versions(const struct versions_filter *f, struct db_op *op)
 {
-    *op = (struct db_op){ .stmt = &solution_versions, .params = { solution, before, limit } };
+    *op = (struct db_op){ .stmt = &solution_versions,
+                          .params = { f->solution, f->before, f->limit, f->updated_recipes } };
 }
 
 void configs_store_solution_exists(const char *key, struct db_op *op)

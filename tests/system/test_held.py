@@ -1,14 +1,18 @@
 """Held runs: where people promote, a training ends with a question. It holds nothing, later trainings go on and take its place, an answer
 promotes or ends it, and time answers for whoever does not."""
+import datetime
+
 import pytest
 
 from server_kit import Server, config, wait_until
-from test_engine_kinds import FAST, apply
+from test_engine_kinds import FAST, apply, resources
+from test_schedules import DAILY, fires, make_due, query
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("held"), *FAST, "--observe-every", "0", "--fuse-per-solution", "20") as server:
+    with Server(tmp_path_factory.mktemp("held"), *FAST, "--observe-every", "0", "--fuse-per-solution", "20",
+                "--fuse-per-account", "200") as server:
         yield server
 
 
@@ -73,6 +77,10 @@ def test_approved(server):
     assert step["status"] == "waiting" and step["waitingFor"] == "an approval"
     assert question["campaign"] == "yes-c0" and question["serving"] == before != question["version"]
     assert question["version"] in state["reason"] and f"/runs/{run}/approve" in state["reason"]
+    # Amazon brings new items into the newest version only: whoever leaves it waiting is told.
+    assert "free two-hourly updates" in state["reason"]
+    newest, serves = server.ok("GET", "/solutions/yes-s0/versions")["items"][:2]
+    assert serves["arn"] == before and "two-hourly updates" in serves["note"] and "note" not in newest
     assert "run.held" in events(server, run) and "model.held" in events(server, run)
     assert [r["id"] for r in server.ok("GET", "/runs?status=held&config=yes")["items"]] == [run]
     # It holds nothing: what needs the same resources goes on.
@@ -201,3 +209,48 @@ def test_what_a_campaign_serves_is_told_when_it_changes(server):
     assert ["newest version" in told[0][1]["reason"], told[1][1]["reason"]] == [True, "Promoted by hand."]
     assert "not asked for by this server" in told[2][1]["reason"] and "by" not in told[2][1]
     assert again != back and seen
+
+
+def test_a_pin_ends_when_its_time_is_over(server):
+    """A pin could only be taken off. It stands above a new version of the file; with an end it is gone from then on, for whoever looks."""
+    document = config("timed")
+    server.put_data("timed")
+    apply(server, document)
+    first = serving(server, "timed-c0")
+    path = "/configs/timed/campaigns/timed-c0/promote"
+    for body in ({"until": "2020-01-01T00:00:00Z"}, {"until": "soon"}, {"pin": False, "until": "2999-01-01T00:00:00Z"}):
+        refused = server.post(path, json=body | {"version": first})
+        assert refused.status_code == 422 and refused.json()["errors"][0]["pointer"] == "/until", refused.text
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+    promote(server, "timed", "timed-c0", version=first, until=until.isoformat(), reason="the season")
+    pin = resources(server, "timed")["campaign/timed-c0"]["details"]["pin"]
+    assert pin == {"version": first, "reason": "the season", "until": until.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+    waits = next(s for s in server.wait_run(train(server, "timed"))["steps"] if s["kind"] == "campaign")
+    assert f"not promoted until {pin['until']}" in waits["reason"] and "two-hourly" in waits["reason"]
+    document["solutions"][0]["campaigns"][0]["serviceConfig"]["minProvisionedTPS"] = 2
+    apply(server, document)
+    assert serving(server, "timed-c0") == first
+    query(server, "UPDATE resources SET details = jsonb_set(details, '{pin,until}', to_jsonb(clock_timestamp())) WHERE key = 'campaign/timed-c0'")
+    assert "pin" not in resources(server, "timed")["campaign/timed-c0"]["details"]
+    server.wait_run(train(server, "timed"))
+    assert serving(server, "timed-c0") == server.ok("GET", "/solutions/timed-s0/versions")["items"][0]["arn"] != first
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue", "cancelOther", "allow"])
+def test_a_question_stands_in_no_schedules_way(server, overlap):
+    """The run before asks something. For its schedule it is over: nothing is left out, waits for it or cancels it, whatever the policy."""
+    name = f"lap-{overlap.lower()}"
+    manual(server, name)
+    document = server.ok("GET", f"/configs/{name}")["document"]
+    document["solutions"][0]["workflowConfig"]["schedules"] = {"full": {"expression": DAILY, "overlap": overlap}}
+    apply(server, document)
+    schedule, = server.ok("GET", f"/schedules?config={name}")["items"]
+    asked = server.ok("POST", f"/schedules/{schedule['id']}/run")["id"]
+    held(server, asked)
+    make_due(server, schedule)
+    row, = wait_until(lambda: fires(server, schedule))
+    assert row["outcome"] == "started", row
+    held(server, row["runId"])
+    final = server.wait_run(asked)
+    assert (final["status"], asks(final)[0]["result"]) == ("succeeded", "superseded")
+    assert row["runId"] in asks(final)[0]["reason"]
