@@ -2,6 +2,7 @@
 import json
 
 import pytest
+import requests
 
 from server_kit import Server, config, wait_until
 
@@ -86,6 +87,36 @@ def test_a_refused_quota_is_waited_for(tmp_path):
         assert len(effects(server, "CreateDatasetImportJob")) == 3
 
 
+def test_one_training_does_not_wait_for_thirty(tmp_path):
+    """Two trainings at a time: a config with thirty, then one with a single one. Its turn comes next, not after the others; and runs of one
+    config on different solutions run side by side, as they do not meet."""
+    with Server(tmp_path, *FAST, "--quota", "solution-versions=2", "--fuse-per-account", "500", "--simulator-time-scale", "3000") as server:
+        documents = {name: config(name, solutions=n) for name, n in (("many", 30), ("single", 1))}
+        for name in documents:
+            server.put_data(name)
+
+        def versions(run):
+            return [s for s in server.ok("GET", f"/runs/{run}")["steps"] if s["kind"] == "solutionVersion"]
+
+        def in_line(run):
+            return [s for s in versions(run) if s.get("waitingFor") == "the service's quota"]
+
+        many = server.apply(documents["many"])["run"]["id"]
+        wait_until(lambda: len(in_line(many)) >= 25, 60)
+        single = server.apply(documents["single"])["run"]["id"]
+        wait_until(lambda: versions(single)[0]["status"] == "succeeded", 60)
+        assert sum(s["status"] == "succeeded" for s in versions(many)) <= 12
+        step = in_line(many)[0]
+        assert "--quota solution-versions=2" in step["reason"] and step["waitingSince"] and step["sends"] == 0
+        for run in (many, single):
+            server.post(f"/runs/{run}/cancel")
+            server.wait_run(run)
+        runs = [server.ok("POST", "/runs", json={"config": "many", "kind": "trainFull", "solutions": [f"many-s{i}"]})["id"] for i in (0, 1, 1)]
+        wait_until(lambda: [server.ok("GET", f"/runs/{r}")["status"] for r in runs] == ["running", "running", "queued"])
+        for run in runs:
+            server.post(f"/runs/{run}/cancel")
+
+
 def test_fuse_options(tmp_path):
     with Server(tmp_path, *FAST, "--fuse-per-solution", "1") as server:
         server.put_data("fused")
@@ -96,7 +127,7 @@ def test_fuse_options(tmp_path):
         assert "--fuse-per-solution" in step["reason"]
         assert len(effects(server, "CreateSolutionVersion")) == 1
         cancelled = server.ok("POST", "/runs", json={"config": "fused", "kind": "trainFull"})["id"]
-        server.ok("POST", f"/runs/{cancelled}/cancel", json={})
+        server.ok("POST", f"/runs/{cancelled}/cancel", json={})  # it stands in line behind the first
         assert server.wait_run(cancelled)["status"] == "cancelled"
         # A larger fuse once changed nothing until the day was over.
         assert server.stop() == 0

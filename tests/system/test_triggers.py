@@ -185,6 +185,12 @@ def rejected(server, trigger, body=b"{}", **kw):
     return deliveries(server, trigger, "&status=rejected")[0]
 
 
+def trouble(server, trigger):
+    """What /problems says of it now."""
+    found = [p for p in server.ok("GET", "/problems")["items"] if p["subject"] == f"triggers/{trigger['id']}"]
+    return found[0] if found else None
+
+
 def events(server, trigger):
     sequenced = wait_until(lambda: not sql(server, "SELECT 1 FROM events WHERE seq IS NULL") and
                            [e for e in server.ok("GET", "/events?type=trigger.rejected&limit=200")["items"]
@@ -216,6 +222,9 @@ def test_cooldown_daily_cap_pause_budget_and_switch(server):
     sql(server, "UPDATE steps SET spent = 20, last_mark_at = now() WHERE id = (SELECT id FROM steps WHERE kind = 'solutionVersion' LIMIT 1)")
     try:
         assert rejected(server, training)["code"] == "budget"
+        problem = trouble(server, training)  # /problems once said nothing of what a trigger could not start
+        assert "trainings that the fuse allows" in problem["message"] and problem["command"] == f"GET /triggers/{training['id']}/deliveries"
+        assert trouble(server, trigger) is None, "a pause and a cool-down are no trouble of the trigger's"
         assert server.ok("POST", f"/triggers/{training['id']}/test")["code"] == "budget"
     finally:
         sql(server, "UPDATE steps SET spent = 1 WHERE spent = 20")
@@ -231,6 +240,8 @@ def test_the_same_content_within_the_window_is_a_repeat(server):
     assert send(server, trigger, b'{"dataVersion": "2"}').status_code == 202
     server.wait_run(first["run"])
     sql(server, "UPDATE runs SET state = 'failed' WHERE id = %s", first["run"])
+    sql(server, "UPDATE trigger_deliveries SET run_id = %s WHERE trigger_id = %s", first["run"], trigger["id"])
+    assert first["run"] in trouble(server, trigger)["message"]
     assert send(server, trigger, b'{"dataVersion": "1"}').status_code == 202, "it was not done the first time"
     assert send(server, trigger, b'{"dataVersion": 3}').json()["errors"][0]["pointer"] == "/dataVersion"
     sql(server, "UPDATE trigger_seen SET expires_at = now() WHERE trigger_id = %s", trigger["id"])
