@@ -116,6 +116,57 @@ static void check_deletion(struct findings *f, const struct body_object *at)
                 "The s3:// address of a CSV file with a column USER_ID is needed.");
 }
 
+/* Which kinds of run an input is for; elsewhere it would be ignored without a word. */
+static const struct {
+    const char *name;
+    unsigned kinds;
+} uses[] = {
+#define OF(kind) (1U << RUN_KIND_##kind)
+#define OF_TRAINING \
+    (OF(TRAIN) | OF(TRAIN_FULL) | OF(TRAIN_UPDATE) | OF(RETRAIN) | OF(STOP_TRAINING))
+#define OF_BATCH (OF(BATCH_INFERENCE) | OF(BATCH_SEGMENT))
+#define OF_WHOLE (OF(APPLY) | OF(OBSERVE) | OF(RETRAIN))
+    { "solutions", OF_WHOLE | OF_TRAINING | OF_BATCH },
+    { "datasets", OF_WHOLE | OF(IMPORT) | OF(EXPORT_DATA) },
+    { "jobs", OF_WHOLE | OF_BATCH },
+    { "mode", OF(RETRAIN) },
+    { "import", OF(APPLY) | OF(IMPORT) | OF(RETRAIN) },
+    { "batch", OF(RETRAIN) },
+    { "force", OF(APPLY) | OF(IMPORT) | OF(RETRAIN) },
+    { "destination", OF(EXPORT_DATA) },
+    { "ingestionMode", OF(EXPORT_DATA) },
+    { "dataLocation", OF(DELETE_DATA) },
+    { "confirm", OF(DELETE_DATA) },
+    { "prune", OF(APPLY) },
+};
+
+static void check_uses(struct findings *f, const struct body_object *at, enum run_kind kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+        char pointer[POINTER_BYTES];
+
+        if (!json_object_get(at->object, uses[i].name) || uses[i].kinds >> kind & 1U)
+            continue;
+        (void) str_copy(pointer, sizeof pointer, at->pointer);
+        (void) json_pointer_key(pointer, sizeof pointer, uses[i].name);
+        findings_add(f, pointer, "bad-value", "A run of the kind \"%s\" has no use for \"%s\".",
+                     run_kind_name(kind), uses[i].name);
+    }
+}
+
+static void check_address(struct findings *f, const struct body_object *at, const char *name)
+{
+    const char *text = json_text(at->object, name);
+    char pointer[POINTER_BYTES];
+
+    if (!text || (str_starts(text, "s3://") && text[5] && text[5] != '/'))
+        return;
+    (void) str_copy(pointer, sizeof pointer, at->pointer);
+    (void) json_pointer_key(pointer, sizeof pointer, name);
+    findings_add(f, pointer, "bad-value", "\"%.60s\" is not in S3; write s3://bucket/folder/.",
+                 text);
+}
+
 /* What the table of members can not say. */
 static void check_inputs(struct findings *f, const struct body_object *at)
 {
@@ -129,6 +180,8 @@ static void check_inputs(struct findings *f, const struct body_object *at)
     check_texts(f, at, "solutions");
     check_texts(f, at, "datasets");
     check_texts(f, at, "jobs");
+    check_address(f, at, "destination");
+    check_address(f, at, "dataLocation");
 }
 
 void run_options_check(json_t *options, enum run_kind kind, const char *pointer, struct findings *f)
@@ -138,6 +191,7 @@ void run_options_check(json_t *options, enum run_kind kind, const char *pointer,
     body_check_object(&at, option_members, ARRAY_LEN(option_members), f);
     jobs_as_texts(options);
     check_inputs(f, &at);
+    check_uses(f, &at, kind);
     if (kind == RUN_KIND_DELETE_DATA)
         check_deletion(f, &at);
 }
@@ -146,6 +200,21 @@ bool run_kind_deletes(enum run_kind kind, const json_t *options)
 {
     return kind == RUN_KIND_DESTROY || kind == RUN_KIND_DELETE_DATA ||
            json_bool_or(options, "prune", false);
+}
+
+/* Kinds that have a route of their own, with parameters that a run has no place for. */
+static const char *other_route(enum run_kind kind)
+{
+    switch ((int) kind) {
+    case RUN_KIND_ADOPT:
+        return "A dataset group that exists is taken over by POST /configs/import.";
+    case RUN_KIND_DESTROY:
+        return "A config is taken down by DELETE /configs/{name}?resources=delete.";
+    case RUN_KIND_PROMOTE:
+        return "A version is promoted by POST /configs/{name}/campaigns/{campaign}/promote.";
+    default:
+        return NULL;
+    }
 }
 
 static bool take_body(struct call *c, struct run_start *s)
@@ -163,13 +232,9 @@ static bool take_body(struct call *c, struct run_start *s)
     if (!run_kind_find(json_text(c->body, "kind"), &s->kind))
         findings_add(&f, "/kind", "bad-value", "There is no run kind \"%.40s\".",
                      json_text(c->body, "kind"));
-    else if (json_bool_or(c->body, "prune", false) && s->kind != RUN_KIND_APPLY)
-        findings_add(&f, "/prune", "bad-value", "Only a run of the kind \"apply\" can prune.");
-    else if (!run_kind_is_supported(s->kind))
-        findings_add(&f, "/kind", "not-supported",
-                     "This release can not start runs of the kind \"%s\" yet.",
-                     run_kind_name(s->kind));
-    else if (s->kind == RUN_KIND_DELETE_DATA)
+    else if (!other_route(s->kind)) /* after the scope */
+        check_uses(&f, &(struct body_object){ s->options, "" }, s->kind);
+    if (s->kind == RUN_KIND_DELETE_DATA)
         check_deletion(&f, &(struct body_object){ c->body, "" });
     return !answer_if_found(c, "invalid", &f);
 }
@@ -184,17 +249,13 @@ static bool may_start(struct call *c, enum run_kind kind)
     return false;
 }
 
-/* Kinds that have a route of their own, with parameters that a run has no place for. */
 static bool has_no_other_route(struct call *c, enum run_kind kind)
 {
-    if (kind != RUN_KIND_DESTROY && kind != RUN_KIND_PROMOTE)
-        return true;
-    answer_field(c, "/kind", "bad-value",
-                 kind == RUN_KIND_DESTROY
-                     ? "A config is taken down by DELETE /configs/{name}?resources=delete."
-                     : "A version is promoted by POST "
-                       "/configs/{name}/campaigns/{campaign}/promote.");
-    return false;
+    const char *route = other_route(kind);
+
+    if (route)
+        answer_field(c, "/kind", "bad-value", route);
+    return !route;
 }
 
 static void written(struct call *c)

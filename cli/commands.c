@@ -17,7 +17,7 @@
 
 struct common {
     struct client_options client;
-    char *message, *revision, *config, *kind, *limit, *type, *plan;
+    char *message, *revision, *config, *kind, *limit, *type, *plan, *run_options;
     char *reason, *campaign;
     bool wait, json, follow, prune, stop_training;
 };
@@ -59,6 +59,8 @@ static const struct conf_option runs_options[] = {
 };
 static const struct conf_option start_options[] = {
     CLIENT_OPTIONS(struct common),
+    TEXT(run_options, "options", "JSON",
+         "inputs of the run, e.g. {\"solutions\":[\"a\"],\"mode\":\"update\"}"),
     FLAG(wait, "wait", "follow the run until it ends; exit 1 when it fails"),
 };
 static const struct conf_option events_options[] = {
@@ -388,12 +390,29 @@ static int run_runs(char *const argv[])
     return 2;
 }
 
+/* NULL when the inputs are no JSON object, which is said. Caller owns. */
+static json_t *run_body(const struct parsed *p)
+{
+    const char *given = p->options.run_options;
+    json_t *body = given ? json_loads(given, JSON_REJECT_DUPLICATES, NULL) : json_object();
+
+    if (!json_is_object(body)) {
+        (void) fprintf(stderr, "--options: this is not a JSON object: %s\n", given);
+        json_decref(body);
+        return NULL;
+    }
+    json_object_set_new(body, "config", json_string(p->rest.items[0]));
+    json_object_set_new(body, "kind", json_string(p->rest.items[1]));
+    return body;
+}
+
 static int run_start(char *const argv[])
 {
     static const struct cli_usage usage = {
-        "steward run CONFIG KIND [--wait]\n\nStarts a run: import, "
-        "train, trainFull, trainUpdate, retrain, batchInference, "
-        "batchSegment, apply.",
+        "steward run CONFIG KIND [--options JSON] [--wait]\n\nStarts a run: import, train, "
+        "trainFull, "
+        "trainUpdate, retrain, batchInference, batchSegment, stopTraining, exportData, deleteData, "
+        "observe, apply.",
         start_options, ARRAY_LEN(start_options), 2, 2
     };
     AUTO_PARSED struct parsed p = { .usage = &usage };
@@ -407,7 +426,7 @@ static int run_start(char *const argv[])
 
     if (rc != CLI_GO_ON)
         return rc;
-    body = json_pack("{s:s, s:s}", "config", p.rest.items[0], "kind", p.rest.items[1]);
+    body = run_body(&p);
     if (!body)
         return 2;
     text = json_compact(body);

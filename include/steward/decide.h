@@ -24,6 +24,11 @@
 json_t *decide_differences(const struct kind *kind, const json_t *desired, const json_t *observed,
                            const json_t *ignore);
 
+/* The difference between on and off, in the same form, of a kind that can be either; NULL: none, or
+ * it is on its way. state: "stopped", "any" (whoever switches it is left alone); NULL, "started".
+ * Caller owns. */
+json_t *decide_switch(const struct kind *kind, const char *state, const json_t *observed);
+
 /* Whether a member of the kind can be changed by its Update operation. */
 bool decide_is_in_place(const struct kind *kind, const char *member);
 
@@ -45,7 +50,9 @@ struct currency {
     int64_t data_ms;    /* newest data (AWS time); 0: unknown or not asked */
     bool has_data_time; /* imports: a job older than max_age stays current while no newer data
                            exists */
+    bool is_of_data;    /* trainings: what began after the data came has learned it */
     bool is_forced;     /* make a new one even when nothing changed */
+    bool is_finished;   /* what is still being made does not count */
 };
 /* Index into the list of summaries, or SIZE_MAX. */
 size_t decide_current(const json_t *summaries, const struct currency *rule);
@@ -53,6 +60,9 @@ size_t decide_current(const json_t *summaries, const struct currency *rule);
  * every other kind. ignore as above. */
 bool decide_is_as_asked(const struct kind *kind, const json_t *request, const json_t *observed,
                         const json_t *ignore);
+/* A training that failed only because no data came since the last FULL one: nothing was to be done.
+ */
+bool decide_is_without_news(const struct kind *kind, const json_t *observed);
 /* AWS epoch seconds (JSON number) of a member, in milliseconds; 0 when absent. */
 int64_t decide_time_ms(const json_t *observed, const char *member);
 

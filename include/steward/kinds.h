@@ -38,7 +38,9 @@ struct kind {
     const char *title;    /* "dataset group": in sentences */
     const char *arn_type; /* "dataset-group" */
     const char *describe_op, *create_op, *update_op, *delete_op,
-        *list_op; /* operation names; NULL: none */
+        *list_op;                   /* operation names; NULL: none */
+    const char *start_op, *stop_op; /* both: it can be on and off, ACTIVE and INACTIVE; stop_op
+                                       alone: its making can be stopped; NULL */
     const char *
         describe_member; /* member of the Describe answer that holds the resource: "datasetGroup" */
     const char *list_member; /* "datasetGroups" */
@@ -47,6 +49,13 @@ struct kind {
     const char *arn_member;  /* "datasetGroupArn": of the resource itself, in Create and Describe */
     const char *name_member; /* "name" or "jobName" */
     const char *update_member; /* "latestCampaignUpdate": where an update in progress shows; NULL */
+    const char *job_prefix;    /* "import": begins generated names; NULL */
+    const char *event_started, *event_succeeded, *event_failed,
+        *event_skipped;       /* of its own; NULL: resource.created and the like, or none */
+    bool is_named_by_service; /* its ARN does not follow from its name: it is found in lists */
+    bool is_single;         /* one per group (and type): found whatever its name, which it keeps */
+    bool is_kept_in_use;    /* a deletion that is refused because others use it is none */
+    bool is_fused;          /* the training fuse counts its creates */
     bool is_per_run;        /* import, version, batch, export, deletion: a new one per run, under a
                                generated name */
     bool is_never_shared;   /* per-run kinds: another run's is never current */

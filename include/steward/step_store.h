@@ -46,6 +46,8 @@ struct step_row {
     json_t *details;            /* owned; NULL */
     json_t *known; /* what the inventory has under the key: {config, details, drift, created_ms,
                       took_ms}; owned; NULL */
+    int64_t
+        data_ms; /* trainings that wait for news: newest import or deletion of data, AWS time; 0 */
     int64_t started_ms; /* 0: never looked at before */
 };
 void step_row_done(struct step_row *r);

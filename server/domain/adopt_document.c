@@ -292,6 +292,23 @@ static void add_solutions(const json_t *found, json_t *document, json_t *deploym
     set_list(document, "solutions", list);
 }
 
+/* Nobody asked for one that is stopped to be started, and billed. */
+static json_t *recommenders_of(const json_t *found)
+{
+    AUTO_JSON json_t *items = items_of(found, KIND_RECOMMENDER, NULL);
+    json_t *list = json_array(), *item;
+    size_t i;
+
+    json_array_foreach (items, i, item) {
+        json_t *section = section_of(item);
+
+        if (str_eq(json_text(json_object_get(item, "resource"), "status"), "INACTIVE"))
+            json_object_set_new(section, "workflowConfig", json_pack("{s:s}", "state", "stopped"));
+        json_array_append_new(list, section);
+    }
+    return list;
+}
+
 static void add_single(const json_t *found, enum kind_id kind, json_t *document)
 {
     AUTO_JSON json_t *items = items_of(found, kind, NULL);
@@ -311,7 +328,7 @@ json_t *adopt_document(const json_t *found)
     add_single(found, KIND_METRIC_ATTRIBUTION, document);
     set_list(document, "filters", sections_of(found, KIND_FILTER, NULL));
     add_solutions(found, document, deployment);
-    set_list(document, "recommenders", sections_of(found, KIND_RECOMMENDER, NULL));
+    set_list(document, "recommenders", recommenders_of(found));
     if (json_object_size(deployment))
         json_object_set(document, "deployment", deployment);
     return document;

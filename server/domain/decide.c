@@ -247,6 +247,18 @@ json_t *decide_differences(const struct kind *kind, const json_t *desired, const
     return x.list;
 }
 
+json_t *decide_switch(const struct kind *kind, const char *state, const json_t *observed)
+{
+    const char *status = json_text_or(observed, "status", "");
+    const char *wanted = str_eq(state, "stopped") ? "INACTIVE" : "ACTIVE";
+
+    if (!kind->start_op || str_eq(state, "any") || str_eq(status, wanted) ||
+        (!str_eq(status, "ACTIVE") && !str_eq(status, "INACTIVE")))
+        return NULL;
+    return json_pack("{s:s, s:s, s:s, s:b}", "field", "status", "desired", wanted, "observed",
+                     status, "inPlace", 1);
+}
+
 static bool is_all_in_place(const json_t *differences)
 {
     size_t i;
@@ -293,12 +305,13 @@ static bool is_current(const json_t *summary, const struct currency *rule)
 {
     const char *status = json_text_or(summary, "status", "");
     int64_t updated = decide_time_ms(summary, "lastUpdatedDateTime");
+    int64_t knows = rule->is_of_data ? decide_time_ms(summary, "creationDateTime") : updated;
 
     if (is_open(status))
-        return true;
+        return !rule->is_finished;
     if (!str_eq(status, "ACTIVE") || rule->is_forced)
         return false;
-    if (rule->has_data_time && rule->data_ms <= updated)
+    if (rule->has_data_time && rule->data_ms <= knows)
         return true; /* nothing newer to import, however old the job is */
     if (rule->is_renewal)
         return false;
@@ -347,4 +360,12 @@ bool decide_is_as_asked(const struct kind *kind, const json_t *request, const js
             return false;
     }
     return true;
+}
+
+bool decide_is_without_news(const struct kind *kind, const json_t *observed)
+{
+    return kind->id == KIND_SOLUTION_VERSION &&
+           str_eq(json_text(observed, "trainingMode"), "UPDATE") &&
+           str_starts(json_text_or(observed, "failureReason", ""),
+                      "There should be updates to at least one dataset");
 }

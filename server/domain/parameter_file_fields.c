@@ -74,6 +74,13 @@ static const struct service_config service_batch_segment = {
 
 static const struct field common_workflow[] = { COMMON_WORKFLOW, { .key = NULL } };
 
+static const struct field recommender_workflow[] = {
+    { "state", FIELD_ENUM, .phase = PHASE_OURS, .values = NAMES("started", "stopped", "any"), .fallback = "\"started\"",
+      .description = "started; stopped: kept, not billed, answering no requests; any: as somebody has switched it." },
+    COMMON_WORKFLOW,
+    { .key = NULL }
+};
+
 const struct field schedule_fields[] = {
     { "expression", FIELD_TEXT, .description = "cron(minutes hours day-of-month month day-of-week year), rate(value unit), at(yyyy-mm-ddThh:mm:ss) or \"delete\"." },
     { "after", FIELD_ENUM, .values = NAMES("import"), .description = "Instead of an expression: run after every successful import." },
@@ -222,7 +229,7 @@ static const struct field solution_section[] = {
 };
 static const struct field recommender_section[] = {
     { "serviceConfig", FIELD_SERVICE, .is_required = true, .service = &service_recommender, .description = "Name, domain recipe and configuration." },
-    { "workflowConfig", FIELD_OBJECT, .members = common_workflow, .description = "How it is kept." },
+    { "workflowConfig", FIELD_OBJECT, .members = recommender_workflow, .description = "How it is kept." },
     { .key = NULL }
 };
 static const struct field deployment_fields[] = {

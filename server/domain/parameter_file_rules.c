@@ -117,6 +117,20 @@ static void check_sources(struct check *c, const json_t *datasets)
     }
 }
 
+/* As they will be sent, the deployment's filled in: see parameter_file_effective.c. */
+static void check_key(struct check *c, const json_t *group, const json_t *deployment)
+{
+    bool has_key = json_object_get(group, "kmsKeyArn") || json_object_get(deployment, "kmsKeyArn");
+    bool has_role =
+        json_object_get(group, "roleArn") || (has_key && json_object_get(deployment, "kmsRoleArn"));
+
+    if (has_key != has_role)
+        problem(c, CODE_CONFLICT, "/datasetGroup/serviceConfig",
+                "kmsKeyArn and roleArn go together, and Amazon refuses one without the other: give "
+                "%s too, or %s under deployment.",
+                has_key ? "roleArn" : "kmsKeyArn", has_key ? "kmsRoleArn" : "kmsKeyArn");
+}
+
 void check_settings(struct check *c, const json_t *document)
 {
     const json_t *deployment = json_object_get(document, "deployment");
@@ -136,11 +150,7 @@ void check_settings(struct check *c, const json_t *document)
     if (json_array_size(json_object_get(deployment, "allowUnknown")) > ALLOW_MAX)
         problem(c, CODE_TOO_LONG, "/deployment/allowUnknown", "At most %d pointers are allowed.",
                 ALLOW_MAX);
-    if (!json_object_get(group, "kmsKeyArn") != !json_object_get(group, "roleArn") &&
-        !json_object_get(deployment, "kmsKeyArn") && !json_object_get(deployment, "kmsRoleArn"))
-        caution(c, CODE_CONFLICT, "/datasetGroup/serviceConfig",
-                "kmsKeyArn and roleArn go together: Amazon refuses one without the other. The "
-                "missing one must come from the server's settings.");
+    check_key(c, group, deployment);
 }
 
 /* ---- what the AWS solution read in another way ---- */

@@ -19,115 +19,6 @@
 #include "steward/recipes.h"
 #include "steward/str.h"
 
-/* ---- what a run kind takes up ---- */
-
-/* Which kinds of components each run kind works on, and whether per-run ones are renewed. */
-static bool takes(enum run_kind run, enum kind_id kind, const json_t *options)
-{
-    bool is_import = kind == KIND_DATASET_IMPORT_JOB, is_version = kind == KIND_SOLUTION_VERSION;
-    bool is_batch = kind == KIND_BATCH_INFERENCE_JOB || kind == KIND_BATCH_SEGMENT_JOB;
-
-    switch ((int) run) {
-    case RUN_KIND_APPLY:
-    case RUN_KIND_OBSERVE:
-        return true;
-    case RUN_KIND_DESTROY:
-        return !kinds[kind].is_per_run || is_version;
-    case RUN_KIND_STOP_TRAINING:
-        return is_version;
-    case RUN_KIND_PROMOTE:
-        return kind == KIND_CAMPAIGN;
-    case RUN_KIND_IMPORT:
-        return is_import;
-    case RUN_KIND_TRAIN:
-    case RUN_KIND_TRAIN_FULL:
-    case RUN_KIND_TRAIN_UPDATE:
-        return is_version || kind == KIND_CAMPAIGN;
-    case RUN_KIND_RETRAIN:
-        return (is_import && !str_eq(json_text(options, "import"), "skip")) || is_version ||
-               kind == KIND_CAMPAIGN || (is_batch && json_bool_or(options, "batch", true));
-    case RUN_KIND_BATCH_INFERENCE:
-        return kind == KIND_BATCH_INFERENCE_JOB;
-    case RUN_KIND_BATCH_SEGMENT:
-        return kind == KIND_BATCH_SEGMENT_JOB;
-    default:
-        return false;
-    }
-}
-
-static bool list_has(const json_t *list, const char *text)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach ((json_t *) list, i, item)
-        if (str_eq(json_string_value(item), text))
-            return true;
-    return false;
-}
-
-/* The solution a component belongs to, or NULL. */
-static const char *solution_of(const struct parameter_file *f, const struct component *c)
-{
-    size_t at = (size_t) (c - f->components);
-
-    for (int depth = 0; at != SIZE_MAX && depth < 4; depth++) {
-        if (f->components[at].kind == KIND_SOLUTION)
-            return f->components[at].name;
-        at = f->components[at].parent;
-    }
-    return NULL;
-}
-
-static bool is_wanted(const struct builder *b, const struct component *c)
-{
-    const json_t *solutions = json_object_get(b->options, "solutions");
-    const json_t *datasets = json_object_get(b->options, "datasets");
-    const json_t *jobs = json_object_get(b->options, "jobs");
-    const json_t *campaigns = json_object_get(b->options, "campaigns");
-    const char *solution = solution_of(b->file, c);
-
-    if (!takes(b->kind, c->kind, b->options))
-        return false;
-    /* What somebody else manages is looked at, so that others can refer to it; nothing more. */
-    if (c->is_observed_only && b->kind != RUN_KIND_OBSERVE && b->kind != RUN_KIND_APPLY)
-        return false;
-    if (campaigns && c->kind == KIND_CAMPAIGN && !list_has(campaigns, c->name))
-        return false;
-    if (solutions && solution && !list_has(solutions, solution))
-        return false;
-    if (datasets && c->kind == KIND_DATASET_IMPORT_JOB && !list_has(datasets, c->dataset_type))
-        return false;
-    if (jobs && (c->kind == KIND_BATCH_INFERENCE_JOB || c->kind == KIND_BATCH_SEGMENT_JOB)) {
-        const char *slash = strrchr(c->name, '/');
-        int64_t index;
-
-        return slash && str_to_i64(slash + 1, 0, INT32_MAX, &index) && list_has(jobs, slash + 1);
-    }
-    return true;
-}
-
-/* Names in the options that the file does not have are errors, not silence. */
-static enum err_code check_names(const struct builder *b, const char *option, enum kind_id kind,
-                                 struct err *e)
-{
-    const json_t *names = json_object_get(b->options, option);
-    size_t i;
-    json_t *item;
-
-    json_array_foreach ((json_t *) names, i, item) {
-        bool is_known = false;
-
-        for (size_t k = 0; k < b->file->n_components; k++)
-            is_known |= b->file->components[k].kind == kind &&
-                        str_eq(b->file->components[k].name, json_string_value(item));
-        if (!is_known)
-            return err_set(e, ERR_INVALID, "The config \"%s\" has no %s \"%s\".", b->file->name,
-                           kinds[kind].title, json_is_string(item) ? json_string_value(item) : "?");
-    }
-    return OK;
-}
-
 /* What the file protects is not destroyed, nor anything else of it: all or nothing. */
 static enum err_code check_destroy(const struct builder *b, struct err *e)
 {
@@ -252,6 +143,10 @@ static enum err_code plan_version(const struct builder *b, const struct componen
     else if (b->kind == RUN_KIND_TRAIN)
         mode = given;
     json_object_set_new(s->request, "trainingMode", json_string(mode));
+    /* Events come without an import: whoever records them may have news at any time. */
+    if (b->kind == RUN_KIND_RETRAIN && !json_bool_or(b->options, "force", false) &&
+        !find_kind(b->file, KIND_EVENT_TRACKER))
+        json_object_set_new(s->options, "onlyIfNewer", json_true());
     refer(s, "solutionArn", b->file->components[c->parent].key);
     return OK;
 }
@@ -261,7 +156,7 @@ static enum err_code plan_batch(const struct builder *b, const struct component 
 {
     const char *bucket = plan_setting(b, NULL, "bucket", b->settings->bucket);
     const char *role = plan_setting(b, "batchRoleArn", "roleArn", b->settings->role_arn);
-    const char *solution = solution_of(b->file, c);
+    const char *solution = plan_solution_of(b->file, c);
 
     TRY(plan_need_setting(role, "role-arn", c->key, e));
     TRY(plan_need_setting(bucket, "bucket", c->key, e));
@@ -361,7 +256,7 @@ static enum verb verb_of(const struct builder *b, const struct component *c)
 static const struct component *solution_component(const struct parameter_file *f,
                                                   const struct component *c)
 {
-    const char *name = solution_of(f, c);
+    const char *name = plan_solution_of(f, c);
 
     for (size_t i = 0; name && i < f->n_components; i++)
         if (f->components[i].kind == KIND_SOLUTION && str_eq(f->components[i].name, name))
@@ -406,6 +301,8 @@ static void plan_options(const struct builder *b, const struct component *c, str
             if (json_object_get(b->options, kept[i]))
                 json_object_set(s->options, kept[i], json_object_get(b->options, kept[i]));
     }
+    if (kinds[c->kind].start_op && json_text(c->workflow, "state"))
+        json_object_set(s->options, "state", json_object_get(c->workflow, "state"));
     if (c->max_age_s > 0)
         json_object_set_new(s->options, "maxAgeSeconds", json_integer(c->max_age_s));
     if (c->adopt != ADOPT_AUTO)
@@ -425,7 +322,7 @@ static void plan_destruction(const struct builder *b, const struct component *c,
 
         if (b->step_of[i] == SIZE_MAX || !plan_is_below(c->kind, other->kind))
             continue;
-        if (c->kind == KIND_SOLUTION && !str_eq(solution_of(b->file, other), c->name))
+        if (c->kind == KIND_SOLUTION && !str_eq(plan_solution_of(b->file, other), c->name))
             continue;
         need(s, b->step_of[i]);
     }
@@ -485,8 +382,7 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
     if (!run_kind_is_supported(kind))
         return err_set(e, ERR_INVALID, "Runs of kind \"%s\" are not available in this release.",
                        run_kind_name(kind));
-    TRY(check_names(&b, "solutions", KIND_SOLUTION, e));
-    TRY(check_names(&b, "campaigns", KIND_CAMPAIGN, e));
+    TRY(plan_check_names(&b, e));
     TRY(check_destroy(&b, e));
     if (plan_is_of_data(kind))
         return plan_build_data(&b, e);
@@ -498,7 +394,7 @@ enum err_code plan_build(const struct parameter_file *f, const struct plan_setti
     for (size_t i = 0; i < f->n_components; i++) {
         size_t at = order_at(&b, i);
 
-        if (!is_wanted(&b, &f->components[at]))
+        if (!plan_wants(&b, &f->components[at]))
             continue;
         rc = add_step(&b, at, e);
         if (rc) {

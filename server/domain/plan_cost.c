@@ -67,6 +67,18 @@ int64_t plan_cost_rate(const struct judged_line *l, bool is_before)
         is_before && is_changed ? before : json_object_get(request, "recommenderConfig"), rps, 1);
 }
 
+/* Stopped, it costs nothing: as it is now, or as the file wants it. */
+static bool is_stopped(const struct judged_line *l, bool is_before)
+{
+    bool is_changed;
+    const json_t *before = field_before(l, "status", &is_changed);
+
+    if (is_before && is_changed)
+        return str_eq(json_string_value(before), "INACTIVE");
+    return l->component && kinds[l->kind].start_op &&
+           str_eq(json_text(l->component->workflow, "state"), "stopped");
+}
+
 /* What stands and is paid by the hour. */
 static void cost_of_throughput(struct judged_line *l, const struct plan_world *w, struct buf *words)
 {
@@ -75,10 +87,12 @@ static void cost_of_throughput(struct judged_line *l, const struct plan_world *w
     bool is_campaign = l->kind == KIND_CAMPAIGN;
 
     l->has_cost = true;
-    if (l->is_there)
+    if (l->is_there && !is_stopped(l, true))
         l->before = is_campaign ? prices_campaign(w->prices, before, is_v2(l, w), &unused)
                                 : prices_recommender(w->prices, before, &unused);
-    if (!l->is_going)
+    if (!l->is_going && is_stopped(l, false))
+        buf_adds(words, "stopped: not billed");
+    else if (!l->is_going)
         l->after = is_campaign ? prices_campaign(w->prices, after, is_v2(l, w), words)
                                : prices_recommender(w->prices, after, words);
     else

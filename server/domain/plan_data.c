@@ -7,7 +7,6 @@
  * ended.
  */
 #include <string.h>
-#include <strings.h>
 
 #include "plan_internal.h"
 #include "steward/json.h"
@@ -21,15 +20,8 @@ bool plan_is_of_data(enum run_kind kind)
 static bool is_wanted(const struct builder *b, const struct component *c)
 {
     const json_t *types = json_object_get(b->options, "datasets");
-    size_t i;
-    json_t *type;
 
-    if (!types)
-        return true;
-    json_array_foreach ((json_t *) types, i, type)
-        if (json_is_string(type) && strcasecmp(json_string_value(type), c->dataset_type) == 0)
-            return true;
-    return false;
+    return !types || plan_names_type(types, c);
 }
 
 /* A job that no component stands for. */

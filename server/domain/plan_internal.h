@@ -24,6 +24,16 @@ MUST_USE enum err_code plan_need_setting(const char *value, const char *option, 
 /* A step of a component, without references and dependencies. */
 struct plan_step *plan_add_step(struct builder *b, const struct component *c);
 
+/* ---- plan_pick.c ---- */
+/* The solution a component belongs to, or NULL. */
+const char *plan_solution_of(const struct parameter_file *f, const struct component *c);
+/* Whether a list of names has the dataset type of the component. */
+bool plan_names_type(const json_t *list, const struct component *c);
+/* Whether the run takes the component up. */
+bool plan_wants(const struct builder *b, const struct component *c);
+/* ERR_INVALID when the options name what the file does not have. */
+MUST_USE enum err_code plan_check_names(const struct builder *b, struct err *e);
+
 /* ---- plan_approval.c ---- */
 /* Adds the question to a campaign, the last step, where its solution's workflowConfig asks. */
 void plan_approval(struct builder *b, const struct component *c, const json_t *solution_workflow);

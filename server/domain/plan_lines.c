@@ -97,6 +97,11 @@ static bool is_told(const json_t *line)
            json_object_get(line, "liveName");
 }
 
+static bool is_failed_create(const json_t *step)
+{
+    return str_eq(json_text(step, "awsStatus"), "CREATE FAILED");
+}
+
 /* By what was seen alone. */
 static void judge_alone(json_t *line, const json_t *step)
 {
@@ -119,6 +124,8 @@ static void judge_alone(json_t *line, const json_t *step)
         if (str_eq(meanings[i].seen, seen))
             set_action(line, kind && kind->is_per_run ? meanings[i].job_action : meanings[i].action,
                        meanings[i].reason);
+    if (is_action(line, "replace") && is_failed_create(step))
+        set_action(line, "replace", "its creation failed: it is deleted and made again");
     if (conflict)
         set_action(line, "blocked", conflict);
     if (is_action(line, "noop") && kind && !kind->is_per_run && !json_bool_or(o, "isKnown", false))
@@ -194,7 +201,7 @@ static void judge_together(json_t *line, const json_t *step, const json_t *lines
     bool is_there = is_action(line, "noop") || is_action(line, "adopt");
     bool is_new_version = needs_with(step, lines, "solutionVersion", "job");
 
-    if (is_action(line, "replace") && str_eq(kind, "solution"))
+    if (is_action(line, "replace") && str_eq(kind, "solution") && !is_failed_create(step))
         set_action(line, "replace",
                    "cannot be changed in place: a new solution is made beside it and trained, its "
                    "campaigns move there, and this one is deleted");

@@ -25,7 +25,7 @@ static enum outcome_type judge_refused_delete(const struct step_row *row,
 {
     if (call->error_class == AWS_ERROR_NOT_FOUND)
         return OUT_SENT_OK;
-    if (call->error_class == AWS_ERROR_IN_USE && row->kind->id == KIND_SCHEMA)
+    if (call->error_class == AWS_ERROR_IN_USE && row->kind->is_kept_in_use)
         return OUT_SENT_KEPT;
     return OUT_COUNT;
 }
@@ -117,6 +117,8 @@ static const struct {
       "Give the server's credentials the action named; docs/iam/ has the policy." },
     { "ACTIVE state. Please delete some",
       "Delete what is no longer needed, or ask AWS for a higher quota." },
+    { "does not exist",
+      "Somebody deleted it, or it was never made: apply the config, which makes it again." },
 };
 
 static const char *find_cure(const char *text)
@@ -247,11 +249,23 @@ static const char *failure_reason(const struct work *w)
     return reason;
 }
 
+/* What to do, as far as we know: by AWS's words, or by whose the failed resource is. */
+static const char *cure_of(const struct work *w, enum why why)
+{
+    const char *cure = find_cure(why == WHY_REFUSED ? w->call.error_message : failure_reason(w));
+
+    if (cure || why != WHY_FAILED || w->row.kind->is_per_run || w->row.step.op == OP_UPDATE)
+        return cure;
+    return w->row.step.is_ours || w->look.is_owner
+               ? "When its cause is gone, retry the run: what failed is deleted and made again."
+               : "Steward did not make it: delete it, then retry the run.";
+}
+
 void judge_failure(const struct work *w, enum why why, struct buf *out)
 {
     const char *title = w->row.kind->title, *name = w->row.name;
     const char *reason = failure_reason(w);
-    const char *cure = find_cure(why == WHY_REFUSED ? w->call.error_message : reason);
+    const char *cure = cure_of(w, why);
     char call[1400];
 
     switch ((int) why) {
@@ -259,9 +273,10 @@ void judge_failure(const struct work *w, enum why why, struct buf *out)
         describe_conflict(w, out);
         return;
     case WHY_FAILED:
-        buf_printf(out, "Amazon Personalize could not %s the %s %s: %s",
+        buf_printf(out, "Amazon Personalize could not %s the %s %s: %s%s",
                    w->row.step.op == OP_UPDATE ? "update" : "make", title, name,
-                   reason ? reason : "it gave no reason.");
+                   reason ? reason : "it gave no reason.",
+                   reason && !str_ends(reason, ".") ? "." : "");
         break;
     case WHY_STOPPED:
         buf_printf(out, "The %s %s was stopped before it finished.", title, name);
@@ -294,7 +309,7 @@ json_t *judge_failure_json(const struct work *w, enum why why, const char *messa
 {
     const char *reason = failure_reason(w);
     json_t *f = json_pack("{s:s, s:s}", "code", why_slugs[why], "message", message);
-    const char *cure = find_cure(why == WHY_REFUSED ? w->call.error_message : reason);
+    const char *cure = cure_of(w, why);
 
     if (why == WHY_REFUSED) {
         json_object_set_new(f, "operation", json_string(w->call.operation));

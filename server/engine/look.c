@@ -23,6 +23,7 @@ void look_done(struct look *l)
     json_decref(l->items);
     json_decref(l->tags);
     json_decref(l->unnamed);
+    json_decref(l->ended);
     *l = (struct look){ 0 };
 }
 
@@ -39,7 +40,7 @@ static bool asks_by_name(const struct step_row *row)
     return row->step.intent == INTENT_MAYBE_SENT || row->is_restored;
 }
 
-static enum look_result describe(struct work *w, const char *arn)
+enum look_result look_describe(struct work *w, const char *arn)
 {
     str_copy(w->look.arn, sizeof w->look.arn, arn);
     w->look.stage = LOOK_DESCRIBE;
@@ -53,7 +54,7 @@ static bool is_modest(const struct work *w)
     return w->row.step.goal != GOAL_PRESENT;
 }
 
-static enum look_result list_page(struct work *w, enum seen *seen)
+enum look_result look_list(struct work *w, enum seen *seen)
 {
     const struct kind *kind = w->row.kind;
     const char *parent = json_text(w->row.arns, kind->list_filter);
@@ -135,7 +136,7 @@ static enum look_result after_folder(struct work *w, enum seen *seen)
         return look_folder(w);
     w->look.token[0] = '\0';
     w->look.pages = 0;
-    return *w->look.location ? list_page(w, seen) : look_file(w);
+    return *w->look.location ? look_list(w, seen) : look_file(w);
 }
 
 static enum look_result after_file(struct work *w, enum seen *seen)
@@ -153,7 +154,7 @@ static enum look_result after_file(struct work *w, enum seen *seen)
     (void) snprintf(w->look.location, sizeof w->look.location, "s3://%s/%s", p.bucket, p.file);
     if (clock_parse_http(w->call.last_modified, &seconds))
         w->look.data_ms = seconds * 1000;
-    return list_page(w, seen);
+    return look_list(w, seen);
 }
 
 /* ---- lists ---- */
@@ -207,7 +208,10 @@ static bool is_update_failed(const struct work *w)
     const char *member = w->row.kind->update_member;
     const json_t *update = member ? json_object_get(w->observed, member) : NULL;
 
+    /* Tags and switches have calls of their own: theirs is not the update that failed. */
     return w->row.step.op == OP_UPDATE && w->row.step.intent == INTENT_SAVED &&
+           json_object_get(w->row.intent_request, w->row.kind->arn_member) &&
+           json_object_size(w->row.intent_request) > 1 &&
            str_eq(json_text(update, "status"), "CREATE FAILED");
 }
 
@@ -215,12 +219,16 @@ static enum look_result judged(struct worker *k, struct work *w, enum seen *seen
 {
     ownership_judge(k, w);
     *seen = decide_seen(w->row.kind, w->observed, w->differences);
+    if (look_is_without_news(w, *seen))
+        return look_for_newest(w, seen);
     /* Somebody else's finished job or version makes ours unnecessary. */
     if (*seen == SEEN_MATCHES && w->look.is_foreign && w->row.kind->is_per_run)
         *seen = SEEN_CURRENT;
     if ((*seen == SEEN_FAILED || *seen == SEEN_STOPPED) && w->look.is_foreign &&
         w->row.kind->is_per_run)
         *seen = SEEN_STALE;
+    if (replace_is_failed_create(w, *seen))
+        *seen = SEEN_REPLACEABLE;
     if (*seen == SEEN_DIFFERS && is_update_failed(w))
         *seen = SEEN_FAILED;
     /* A filter of ours is replaced under its name; the service has no update for it. */
@@ -286,8 +294,9 @@ static enum look_result choose_current(struct worker *k, struct work *w, enum se
         .is_renewal = row->verb == VERB_RENEW,
         .max_age_s = json_int_or(row->options, "maxAgeSeconds", 0),
         .now_ms = clock_wall_ms() + aws_clock_offset_ms(k->options->aws, AWS_PERSONALIZE),
-        .data_ms = w->look.data_ms,
-        .has_data_time = row->kind->id == KIND_DATASET_IMPORT_JOB,
+        .data_ms = row->data_ms ? row->data_ms : w->look.data_ms,
+        .has_data_time = row->kind->id == KIND_DATASET_IMPORT_JOB || row->data_ms,
+        .is_of_data = row->data_ms != 0,
         .is_forced = json_bool_or(row->options, "isForced", false),
     };
     size_t at = decide_current(w->look.items, &rule);
@@ -298,7 +307,8 @@ static enum look_result choose_current(struct worker *k, struct work *w, enum se
         return LOOK_SEEN;
     }
     w->look.is_foreign = true;
-    return describe(w, json_text_or(json_array_get(w->look.items, at), row->kind->arn_member, ""));
+    return look_describe(
+        w, json_text_or(json_array_get(w->look.items, at), row->kind->arn_member, ""));
 }
 
 static enum look_result after_list(struct worker *k, struct work *w, enum seen *seen)
@@ -322,14 +332,16 @@ static enum look_result after_list(struct worker *k, struct work *w, enum seen *
             return LOOK_LATER;
         }
         str_copy(w->look.token, sizeof w->look.token, token);
-        return list_page(w, seen);
+        return look_list(w, seen);
     }
     if (w->row.verb == VERB_STOP)
         return look_pick_running(w, seen);
+    if (w->look.ended)
+        return look_pick_newest(w, seen);
     if (!kind->is_per_run) {
         child = w->row.verb == VERB_RETIRE ? replace_find_retired(w) : pick_child(w);
         if (child)
-            return describe(w, json_text_or(child, kind->arn_member, ""));
+            return look_describe(w, json_text_or(child, kind->arn_member, ""));
         *seen = SEEN_ABSENT;
         return LOOK_SEEN;
     }
@@ -382,6 +394,7 @@ static enum look_result after_tags(struct worker *k, struct work *w, enum seen *
 static void compare(struct work *w)
 {
     AUTO_JSON json_t *desired = NULL;
+    json_t *turn;
 
     json_decref(w->differences);
     w->differences = NULL;
@@ -394,6 +407,9 @@ static void compare(struct work *w)
     desired = request_desired(&w->row);
     w->differences = decide_differences(w->row.kind, desired, w->observed,
                                         json_object_get(w->row.options, "ignoreFields"));
+    turn = decide_switch(w->row.kind, json_text(w->row.options, "state"), w->observed);
+    if (turn)
+        json_array_append_new(w->differences, turn);
 }
 
 static enum look_result look_alternative(struct worker *k, struct work *w)
@@ -403,7 +419,7 @@ static enum look_result look_alternative(struct worker *k, struct work *w)
     w->look.is_alternative = true;
     replace_name(&w->row, w->intent_name);
     request_arn(k, w->row.kind, w->intent_name, arn, sizeof arn);
-    return describe(w, arn);
+    return look_describe(w, arn);
 }
 
 /* What the description leaves out is asked for, before it is judged. */
@@ -434,7 +450,7 @@ static enum look_result look_for_current(struct work *w, enum seen *seen)
     }
     if (w->row.kind->id == KIND_DATASET_IMPORT_JOB)
         return look_folder(w);
-    return list_page(w, seen);
+    return look_list(w, seen);
 }
 
 static enum look_result after_describe(struct worker *k, struct work *w, enum seen *seen)
@@ -450,7 +466,7 @@ static enum look_result after_describe(struct worker *k, struct work *w, enum se
             return look_for_current(w, seen);
         }
         if (replace_was_made(w))
-            return describe(w, w->row.known_arn);
+            return look_describe(w, w->row.known_arn);
         replace_begin_anew(w);
         *seen = w->look.is_alternative && replace_is_blue_green(&w->row) &&
                         w->row.verb == VERB_OBSERVE && w->observed
@@ -534,15 +550,15 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
         return approval_begin(k, w);
     if (row->arn && row->verb != VERB_STOP) {
         w->look.is_foreign = !row->step.is_ours;
-        return describe(w, row->arn);
+        return look_describe(w, row->arn);
     }
     if ((row->verb == VERB_DELETE || json_object_get(row->options, "leftBehind")) && row->known_arn)
-        return describe(w, row->known_arn);
-    if (request_has_arn_by_name(row->kind) && row->verb != VERB_RETIRE &&
+        return look_describe(w, row->known_arn);
+    if (!row->kind->is_named_by_service && row->verb != VERB_RETIRE &&
         (!row->kind->is_per_run || asks_by_name(row))) {
         w->look.is_own_name = row->kind->is_per_run;
         request_arn(k, row->kind, w->intent_name, arn, sizeof arn);
-        return describe(w, arn);
+        return look_describe(w, arn);
     }
     return look_for_current(w, seen);
 }

@@ -95,6 +95,19 @@ void replace_begin_anew(struct work *w)
     json_decref(TAKE(w->row.intent_request));
 }
 
+/* A failed creation leaves an empty shell that keeps the name. The step that made it fails; a later
+ * one, when people have seen why, takes the shell away and tries again. */
+bool replace_is_failed_create(const struct work *w, enum seen seen)
+{
+    const struct step *s = &w->row.step;
+    bool is_of_this_step =
+        s->op == OP_CREATE && s->intent != INTENT_NONE && s->intent != INTENT_PLANNED;
+
+    return (seen == SEEN_FAILED || seen == SEEN_CONFLICT) && !w->row.kind->is_per_run &&
+           w->look.is_owner && !*w->look.conflict && !is_of_this_step &&
+           str_eq(decide_status(w->row.kind, w->observed), "CREATE FAILED");
+}
+
 /* ---- retiring ---- */
 
 /* NAME itself or NAME-<8 hexadecimal characters>. */

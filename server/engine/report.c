@@ -144,6 +144,16 @@ static void set_reason_of_success(const struct work *w, json_t *item)
                          json_text_or(w->row.options, "datasetType", "it"),
                          json_text_or(w->row.options, "bucket", ""),
                          json_text_or(w->row.options, "prefix", "")));
+    else if (w->command.why == WHY_CURRENT && w->look.ended)
+        json_object_set_new(item, "reason",
+                            json_sprintf("No new data since the last FULL training, so Amazon made "
+                                         "no new version; %s stays.",
+                                         w->look.arn));
+    else if (w->command.why == WHY_CURRENT && w->row.data_ms)
+        json_object_set_new(item, "reason",
+                            json_sprintf("No data came since %s was trained, so nothing was made "
+                                         "(force: true trains all the same).",
+                                         w->look.arn));
     else if (w->command.why == WHY_CURRENT && w->row.kind->id == KIND_DATASET_IMPORT_JOB)
         json_object_set_new(
             item, "reason",
@@ -166,29 +176,29 @@ static void add_duration(const struct work *w, const char *result, json_t *data)
         json_object_set_new(data, "durationSeconds", json_integer((end - begin) / 1000));
 }
 
+static const char *own_event(const struct kind *kind, const char *result)
+{
+    return str_eq(result, "failed")    ? kind->event_failed
+           : str_eq(result, "created") ? kind->event_succeeded
+           : str_eq(result, "skipped") ? kind->event_skipped
+                                       : NULL;
+}
+
 /* A resource kind's own event when something was really made, or failed to be. */
 static void add_resource_event(struct work *w, const char *result)
 {
     json_t *data = json_pack("{s:s}", "result", result);
     bool is_failure = str_eq(result, "failed");
+    const char *own = own_event(w->row.kind, result);
 
     if (str_eq(result, "created") || str_eq(result, "updated"))
         add_duration(w, result, data);
-    if (w->row.kind->id == KIND_SOLUTION_VERSION && str_eq(result, "created") && w->metrics)
+    if (str_eq(result, "created") && w->metrics)
         json_object_set(data, "metrics", w->metrics);
     if (str_eq(result, "stopped"))
         add_event(w, "training.stopped", data);
-    else if (w->row.kind->id == KIND_DATASET_IMPORT_JOB &&
-             (is_failure || str_eq(result, "created")))
-        add_event(w, is_failure ? "import.failed" : "import.succeeded", data);
-    else if (w->row.kind->id == KIND_DATASET_IMPORT_JOB && str_eq(result, "skipped"))
-        add_event(w, "import.skipped", data);
-    else if (w->row.kind->id == KIND_SOLUTION_VERSION && (is_failure || str_eq(result, "created")))
-        add_event(w, is_failure ? "training.failed" : "training.succeeded", data);
-    else if ((w->row.kind->id == KIND_BATCH_INFERENCE_JOB ||
-              w->row.kind->id == KIND_BATCH_SEGMENT_JOB) &&
-             (is_failure || str_eq(result, "created")))
-        add_event(w, is_failure ? "batch.failed" : "batch.succeeded", data);
+    else if (own)
+        add_event(w, own, data);
     else if (is_failure || str_eq(result, "created") || str_eq(result, "updated") ||
              str_eq(result, "adopted") || str_eq(result, "deleted")) {
         char type[40];
@@ -276,9 +286,8 @@ static void report_wait(const struct worker *k, struct work *w, json_t *item)
         aws_call_describe(&w->call, text, sizeof text);
         json_object_set_new(item, "reason", json_string(text));
     }
-    if (c->type == CMD_SAVE && w->row.kind->id == KIND_SOLUTION_VERSION &&
-        w->row.step.op == OP_CREATE)
-        add_event(w, "training.started", json_object());
+    if (c->type == CMD_SAVE && w->row.kind->event_started && w->row.step.op == OP_CREATE)
+        add_event(w, w->row.kind->event_started, json_object());
     if ((c->why == WHY_FUSE || c->why == WHY_PAUSED) && !str_eq(what, w->row.waiting_for))
         add_cost_event(w, c->why, json_object_get(item, "reason"));
     /* One event per change of what is waited for, not one per look. */
@@ -355,10 +364,9 @@ static void add_drift_event(struct work *w, const json_t *drift)
  * name, and keeps the one it has. */
 static const char *other_name(const struct work *w)
 {
-    enum kind_id kind = w->row.kind->id;
     const char *name = json_text(w->observed, "name");
 
-    if (kind != KIND_DATASET && kind != KIND_EVENT_TRACKER && kind != KIND_METRIC_ATTRIBUTION)
+    if (!w->row.kind->is_single)
         return NULL;
     return str_eq(name, w->row.name) ? NULL : name;
 }
@@ -495,6 +503,7 @@ static void build_item(struct worker *k, struct work *w)
     const struct step *s = &w->row.step;
     json_t *item = json_pack("{s:s, s:s, s:I, s:i}", "id", w->row.id, "run_id", w->row.run_id,
                              "token", (json_int_t) w->row.token, "sends", s->sends);
+    json_t *ended;
     bool is_saved = c->type == CMD_SAVE || (c->is_found && s->intent == INTENT_MAYBE_SENT);
 
     w->item = item;
@@ -513,6 +522,9 @@ static void build_item(struct worker *k, struct work *w)
     } else {
         add_observed(w, item);
     }
+    ended = look_ended_version(w);
+    if (ended)
+        json_object_set_new(item, "ended", ended);
     set_text(item, "aws_request_id", w->call.request_id);
     switch ((int) c->type) {
     case CMD_SAVE:

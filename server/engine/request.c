@@ -22,51 +22,17 @@ void request_arn(const struct worker *k, const struct kind *kind, const char *na
                     s->account_id, kind->arn_type, name);
 }
 
-bool request_has_arn_by_name(const struct kind *kind)
-{
-    switch (kind->id) {
-    case KIND_DATASET:            /* carries its group's name and its type */
-    case KIND_EVENT_TRACKER:      /* an id of the service's */
-    case KIND_SOLUTION_VERSION:   /* likewise */
-    case KIND_METRIC_ATTRIBUTION: /* one per group, looked up there */
-        return false;
-    case KIND_DATASET_GROUP:
-    case KIND_SCHEMA:
-    case KIND_DATASET_IMPORT_JOB:
-    case KIND_FILTER:
-    case KIND_SOLUTION:
-    case KIND_CAMPAIGN:
-    case KIND_RECOMMENDER:
-    case KIND_BATCH_INFERENCE_JOB:
-    case KIND_BATCH_SEGMENT_JOB:
-    case KIND_DATASET_EXPORT_JOB:
-    case KIND_DATA_DELETION_JOB:
-    case KIND_APPROVAL:
-    case KIND_COUNT:
-        break;
-    }
-    return true;
-}
-
 /* The readable part of a generated name. */
 static void name_base(const struct step_row *row, char *out, size_t size)
 {
     const char *given = json_text(row->request, row->kind->name_member);
-    const char *type = json_text_or(row->options, "datasetType", "");
-    const char *solution = json_text_or(row->options, "solution", row->name);
+    const char *of = json_text_or(row->options, "datasetType",
+                                  json_text_or(row->options, "solution", row->name));
 
-    if (given)
-        (void) snprintf(out, size, "%s", given);
-    else if (row->kind->id == KIND_DATASET_EXPORT_JOB)
-        (void) snprintf(out, size, "export-%s", type);
-    else if (row->kind->id == KIND_DATA_DELETION_JOB)
-        (void) snprintf(out, size, "deletion-%s", row->name);
-    else if (row->kind->id == KIND_DATASET_IMPORT_JOB)
-        (void) snprintf(out, size, "import-%s", type);
-    else if (row->kind->id == KIND_SOLUTION_VERSION)
-        (void) snprintf(out, size, "%s", row->name);
+    if (given || !row->kind->job_prefix)
+        (void) snprintf(out, size, "%s", given ? given : row->name);
     else
-        (void) snprintf(out, size, "batch-%s", solution);
+        (void) snprintf(out, size, "%s-%s", row->kind->job_prefix, of);
 }
 
 /* slug(base)[:36] + "-" + 20 base32 characters over who, which run, which step, which attempt: the
@@ -335,28 +301,41 @@ static void build_tags(struct work *w, json_t *body, const json_t *difference)
     }
 }
 
+/* On before anything else is changed, off after it: Amazon changes what is on. */
+static bool is_switch_next(const json_t *turn, size_t others)
+{
+    return turn && (others == 0 || str_eq(json_text(turn, "desired"), "ACTIVE"));
+}
+
 /* An Update names the resource and carries the fields that differ, with the values they should
- * have. */
+ * have. What has a call of its own is one step of several. */
 static void build_update(const struct worker *k, struct work *w, json_t *body)
 {
-    const json_t *tags = NULL;
+    const json_t *tags = NULL, *turn = NULL;
     size_t i, n = 0;
     json_t *difference;
 
     json_object_clear(body);
     json_array_foreach (w->differences, i, difference) {
-        if (str_eq(json_text(difference, "field"), "tags")) {
+        const char *field = json_text_or(difference, "field", "");
+
+        if (str_eq(field, "tags"))
             tags = difference;
-            continue;
-        }
-        set_field(w, body, difference);
-        n++;
+        else if (str_eq(field, "status"))
+            turn = difference;
+        else
+            n++, set_field(w, body, difference);
     }
-    if (n == 0 && tags) {
+    if (n == 0 && tags && !turn) {
         build_tags(w, body, tags);
         return;
     }
     w->operation = w->row.kind->update_op;
+    if (is_switch_next(turn, n)) {
+        json_object_clear(body);
+        w->operation = str_eq(json_text(turn, "desired"), "ACTIVE") ? w->row.kind->start_op
+                                                                    : w->row.kind->stop_op;
+    }
     json_object_set_new(body, w->row.kind->arn_member, json_string(w->look.arn));
     if (w->row.kind->id == KIND_CAMPAIGN)
         twist_campaign(k, w, body);
@@ -381,7 +360,7 @@ enum err_code request_build(const struct worker *k, struct work *w, enum op op, 
         break;
     case OP_DELETE:
     case OP_STOP:
-        w->operation = op == OP_DELETE ? w->row.kind->delete_op : "StopSolutionVersionCreation";
+        w->operation = op == OP_DELETE ? w->row.kind->delete_op : w->row.kind->stop_op;
         json_object_clear(body);
         json_object_set_new(body, w->row.kind->arn_member, json_string(w->look.arn));
         break;

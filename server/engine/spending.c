@@ -1,5 +1,6 @@
 /*
- * spending.c - what buys: creates of billed kinds, higher capacity, training that Amazon starts.
+ * spending.c - what buys: creates of billed kinds, higher capacity, starting what was stopped,
+ * training that Amazon starts.
  *
  * Everything else passes while spending is stopped: promote, roll back, stop, delete, lower. The
  * request says what is about to be asked for, the description what there is now.
@@ -43,7 +44,7 @@ bool spending_buys(const struct work *w)
         return w->row.kind->is_billed || trains_by_itself(w);
     case OP_UPDATE:
         return raises(w, "minProvisionedTPS") || raises(w, "minRecommendationRequestsPerSecond") ||
-               trains_by_itself(w);
+               trains_by_itself(w) || str_eq(w->operation, w->row.kind->start_op);
     case OP_DELETE:
     case OP_STOP:
     case OP_NONE:

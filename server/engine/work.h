@@ -53,6 +53,7 @@ struct look {
     json_t *tags;        /* live ones; NULL: not asked for; owned */
     char conflict[400];  /* why it is not ours to change; "": it is */
     char baseline[256];  /* newest version before the first mark */
+    json_t *ended;       /* our version that Amazon ended for want of new data; NULL; owned */
     char arn[512];       /* of what is being described */
 };
 
@@ -121,6 +122,16 @@ enum look_result look_continue(struct worker *k, struct work *w, enum seen *seen
 bool look_pass_over(struct work *w);
 /* Of the listed trainings, one in progress. */
 enum look_result look_pick_running(struct work *w, enum seen *seen);
+/* Parts of a look that others go on with. */
+enum look_result look_describe(struct work *w, const char *arn);
+enum look_result look_list(struct work *w, enum seen *seen);
+/* An UPDATE that found nothing new: what serves is the newest that is ACTIVE. */
+bool look_is_without_news(const struct work *w, enum seen seen);
+enum look_result look_for_newest(struct work *w, enum seen *seen);
+enum look_result look_pick_newest(struct work *w, enum seen *seen);
+/* The version that failed and is not what the step stands on, for the history; NULL: none. Caller
+ * owns. */
+json_t *look_ended_version(const struct work *w);
 void look_done(struct look *l);
 
 /* ---- place.c ---- */
@@ -160,7 +171,6 @@ MUST_USE enum err_code request_build(const struct worker *k, struct work *w, enu
  * name. */
 void request_arn(const struct worker *k, const struct kind *kind, const char *name, char *out,
                  size_t size);
-bool request_has_arn_by_name(const struct kind *kind);
 
 /* ---- judge.c ---- */
 enum outcome_type judge_send(const struct step_row *row, const struct aws_call *call);
@@ -224,6 +234,8 @@ bool replace_is_blue_green(const struct step_row *row);
 bool replace_is_wanted(const struct work *w);
 bool replace_was_made(const struct work *w);
 void replace_begin_anew(struct work *w);
+/* Ours, and its creation failed before this step: nothing is in it, so it is made again. */
+bool replace_is_failed_create(const struct work *w, enum seen seen);
 /* A solution in the collected list that a replacement left behind, or NULL. */
 const json_t *replace_find_retired(const struct work *w);
 json_t *replace_campaigns_request(const struct work *w);

@@ -93,6 +93,21 @@ const struct db_stmt cp_versions_gone = {
     "  WHERE s.verb = 'retire' AND s.result = 'deleted' AND s.arn IS NOT NULL)",
     2
 };
+/* A training that failed and is tried again, or found nothing new, is not what its step stands on any more. */
+const struct db_stmt cp_versions_ended = {
+    "cp_versions_ended",
+    "INSERT INTO solution_versions AS v (arn, solution, config, name, status, training_mode, training_type, failure_reason,"
+    "  run_id, aws_created_at, aws_updated_at)"
+    " SELECT u.ended ->> 'arn', s.name, n.config, u.ended ->> 'name', u.ended ->> 'status', u.ended ->> 'trainingMode',"
+    "  u.ended ->> 'trainingType', u.ended ->> 'failureReason', s.run_id, (u.ended ->> 'createdAt')::timestamptz,"
+    "  (u.ended ->> 'updatedAt')::timestamptz"
+    " FROM json_to_recordset($1::json) AS u(id text, ended json) JOIN steps s ON s.id = u.id AND s.checkpoint_id = $2::bigint"
+    " JOIN runs n ON n.id = s.run_id WHERE u.ended ->> 'arn' IS NOT NULL AND u.ended ->> 'status' IS NOT NULL"
+    " ON CONFLICT (arn) DO UPDATE SET status = excluded.status, failure_reason = excluded.failure_reason,"
+    "  training_mode = excluded.training_mode, training_type = excluded.training_type,"
+    "  aws_created_at = excluded.aws_created_at, aws_updated_at = excluded.aws_updated_at",
+    2
+};
 /* Drift moves a config out of sync, and its end back; what an apply says stands above both. */
 const struct db_stmt cp_drift = {
     "cp_drift",

@@ -59,7 +59,7 @@ static const struct db_stmt save_steps = {
     " failures = u.failures, arn = CASE WHEN u.is_retry THEN NULL ELSE coalesce(u.arn, s.arn) END,"
     " aws_status = coalesce(u.aws_status, s.aws_status), looks = s.looks + 1,"
     " waiting_since = CASE WHEN u.waiting_for IS NULL THEN NULL"
-    "   WHEN s.waiting_for IS NOT NULL THEN s.waiting_since ELSE clock_timestamp() END,"
+    "   WHEN s.waiting_for = u.waiting_for THEN s.waiting_since ELSE clock_timestamp() END,"
     " waiting_for = u.waiting_for, result = coalesce(u.result, s.result), reason = u.reason,"
     " failure = u.failure, details = coalesce(u.details, s.details),"
     " aws_request_id = coalesce(u.aws_request_id, s.aws_request_id),"
@@ -231,12 +231,14 @@ static const struct db_stmt roll_up = {
     "     WHEN c.failed > 0 THEN 'failed' ELSE 'succeeded' END,"
     "   result = CASE WHEN c.open > 0 OR c.failed > 0 OR runs.state = 'cancelling' THEN NULL WHEN "
     "c.changed > 0 THEN 'changed'"
-    "     WHEN c.skipped = c.total THEN 'skipped' ELSE 'unchanged' END,"
+    "     WHEN c.skipped = c.total OR (c.skipped > 0 AND runs.kind <> 'apply') THEN 'skipped' ELSE "
+    "'unchanged' END,"
     "   reason = CASE WHEN runs.state = 'cancelling' THEN runs.reason WHEN c.open = 0 THEN (SELECT "
     "f.kind || ' ' || f.name || ': ' || "
     "coalesce(f.reason, 'failed')"
     "     FROM steps f WHERE f.run_id = runs.id AND f.ordinal = coalesce(c.first_failed,"
-    "       CASE WHEN c.skipped = c.total THEN c.first_skipped END))"
+    "       CASE WHEN c.skipped = c.total OR (c.changed = 0 AND runs.kind <> 'apply') THEN "
+    "c.first_skipped END))"
     "     WHEN c.open = c.held THEN (SELECT f.reason FROM steps f WHERE f.run_id = runs.id AND "
     "f.ordinal = c.first_held) ELSE runs.reason END,"
     /* What only waits for an answer holds nothing. */
@@ -363,6 +365,7 @@ enum err_code step_store_checkpoint(struct db_conn *c, const char *owner, struct
         { cp->has_questions, { .stmt = &cp_moved, .params = { steps, id } } },
         { cp->has_config, { .stmt = &save_resources, .params = { steps, id } } },
         { cp->has_versions, { .stmt = &save_versions, .params = { steps, id } } },
+        { cp->has_versions, { .stmt = &cp_versions_ended, .params = { steps, id } } },
         { json_array_size(cp->events) > 0, { .stmt = &save_events, .params = { events, id } } },
         { !is_turn, { .stmt = &touch_runs, .params = { runs } } },
         { is_turn, { .stmt = &roll_up, .params = { runs } } },

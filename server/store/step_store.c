@@ -58,6 +58,10 @@ static const struct db_stmt claim_due = {
     "(extract(epoch FROM q.aws_updated_at - q.aws_created_at) * 1000)::bigint END) FROM resources "
     "q WHERE q.key = "
     "c.resource_key) AS known,"
+    "  CASE WHEN c.options ->> 'onlyIfNewer' = 'true' THEN (SELECT (extract(epoch FROM "
+    "max(q.aws_updated_at)) * 1000)::bigint FROM resources q WHERE q.config = r.config AND q.kind "
+    "IN ('datasetImportJob', 'dataDeletionJob') AND q.status IN ('ACTIVE', 'COMPLETED')) END AS "
+    "data_ms,"
     "  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms"
     " FROM claimed c JOIN runs r ON r.id = c.run_id ORDER BY c.run_id, c.ordinal",
     3
@@ -249,7 +253,7 @@ static void read_step(struct row r, struct step_row *out)
     s->is_per_run = out->kind->is_per_run;
     s->needs_quiescence = out->kind->needs_quiescence;
     s->is_cancelled = row_bool(r, "is_cancelled");
-    s->stops = row_bool(r, "cancel_stops");
+    s->stops = row_bool(r, "cancel_stops") && out->kind->stop_op && !out->kind->start_op;
     s->is_ours = s->intent == INTENT_SAVED || (s->op == OP_STOP && s->goal == GOAL_PRESENT);
     s->attempt = (int) row_int(r, "attempt");
     s->max_attempts = s->attempt > 2 ? s->attempt : 2;
@@ -290,6 +294,7 @@ static bool read_row(struct row r, struct arena *arena, struct step_row *out)
     out->earlier_result = row_keep(r, "earlier_result", arena);
     out->known_arn = row_keep(r, "known_arn", arena);
     out->known = row_json(r, "known");
+    out->data_ms = row_int(r, "data_ms");
     out->started_ms = row_int(r, "started_ms");
     read_step(r, out);
     out->quarantine = step_check(&out->step);
@@ -346,8 +351,7 @@ static char *marks_json(const struct mark *marks, size_t n)
             json_pack("{s:s, s:s, s:I, s:s, s:s?, s:O, s:s?, s:b, s:i, s:b}", "id", m->row->id,
                       "run_id", m->row->run_id, "token", (json_int_t) m->row->token, "op",
                       op_names[m->op], "name", m->intent_name, "request", m->request, "baseline",
-                      m->baseline, "is_fused",
-                      (int) (m->op == OP_CREATE && m->row->kind->id == KIND_SOLUTION_VERSION),
+                      m->baseline, "is_fused", (int) (m->op == OP_CREATE && m->row->kind->is_fused),
                       "quota", quota_of(m), "buys", (int) m->buys));
     }
     return json_compact(list);
@@ -414,7 +418,7 @@ enum err_code step_store_mark(struct db_conn *c, const struct mark_terms *terms,
 
     for (size_t i = 0; i < n; i++) {
         marks[i].result = OUT_MARK_UNKNOWN;
-        is_fused |= marks[i].op == OP_CREATE && marks[i].row->kind->id == KIND_SOLUTION_VERSION;
+        is_fused |= marks[i].op == OP_CREATE && marks[i].row->kind->is_fused;
         is_in_line |= quota_of(&marks[i]) > 0;
         buys |= marks[i].buys;
     }

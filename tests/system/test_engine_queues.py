@@ -60,11 +60,19 @@ def test_imports_stand_in_line_for_their_quota(slow_imports):
         waiting = [s for s in imports_of(server.ok("GET", f"/runs/{greedy}")) if s.get("waitingFor") == "the service's quota"]
         return waiting if len(waiting) == 2 else None
 
-    for step in wait_until(in_line, 60):
+    standing = wait_until(in_line, 60)
+    for step in standing:
         assert step["status"] == "waiting" and step["waitingSince"] and step["nextLookAt"]
         assert "--quota dataset-import-jobs=1" in step["reason"]
         assert step["sends"] == 0 and step["intent"] == "none"
     modest = server.ok("POST", "/runs", json={"config": "modest", "kind": "import"})["id"]
+
+    def begun():
+        return [s for s in imports_of(server.ok("GET", f"/runs/{greedy}"))
+                if s["name"] in {x["name"] for x in standing} and s.get("waitingFor", "").startswith("CREATE")]
+
+    # Since when it waits for this; it was the time since which it had waited for anything.
+    assert wait_until(begun, 60)[0]["waitingSince"] > min(s["waitingSince"] for s in standing)
     first, second = server.wait_run(modest, 120), server.wait_run(greedy, 120)
     assert (first["status"], second["status"]) == ("succeeded", "succeeded")
     # Fair across configs: the one import of the modest config does not wait for all three of the greedy one.

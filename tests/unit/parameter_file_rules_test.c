@@ -35,6 +35,8 @@ static void try_rule(const json_t *base, const struct rule *r, bool is_error)
 }
 
 #define ARN    "\"arn:aws:personalize:us-east-1:123456789012:"
+#define KEY    "\"arn:aws:kms:us-east-1:123456789012:key/k\""
+#define ROLE   "\"arn:aws:iam::123456789012:role/r\""
 #define RECIPE "\"arn:aws:personalize:::recipe/"
 
 /* clang-format off */
@@ -52,6 +54,9 @@ static const struct rule good[] = {
     { SOLUTION "/workflowConfig/schedules", "{}", NULL, NULL },
     { BATCH "/serviceConfig", "{}", NULL, NULL },
     { "/deployment", "{}", NULL, NULL },
+    { "/deployment", "{\"kmsKeyArn\": " KEY ", \"kmsRoleArn\": " ROLE "}", NULL, NULL },
+    { "/deployment", "{\"kmsRoleArn\": " ROLE "}", NULL, NULL }, /* only for groups with a key */
+    { "/recommenders/0/workflowConfig", "{\"state\": \"stopped\"}", NULL, NULL },
     { "/guards", "{}", NULL, NULL },
     { "/datasets", NULL, NULL, NULL },
     { "/$schema", "\"https://example.com/parameter-file.json\"", NULL, NULL },
@@ -239,6 +244,10 @@ static const struct rule bad[] = {
     { "/deployment", "{\"accountId\": \"12\"}", "/deployment/accountId", "pattern" },
     { "/guards", "{\"maxMonthlyFloor\": {\"amount\": \"cheap\", \"currency\": \"USD\"}}", "/guards/maxMonthlyFloor/amount", "pattern" },
     { "/guards", "{\"minRowsRatio\": 2}", "/guards/minRowsRatio", "too-large" },
+    { GROUP "/kmsKeyArn", KEY, GROUP, "conflict" },
+    { GROUP "/roleArn", ROLE, GROUP, "conflict" },
+    { "/deployment", "{\"kmsKeyArn\": " KEY "}", GROUP, "conflict" },
+    { "/recommenders/0/workflowConfig", "{\"state\": \"off\"}", "/recommenders/0/workflowConfig/state", "enum" },
 };
 
 static const struct rule warned[] = {
@@ -253,7 +262,7 @@ static const struct rule warned[] = {
     { "/datasets/serviceConfig", "{\"importMode\": \"INCREMENTAL\"}", "/datasets/serviceConfig/importMode", "changed-meaning" },
     { SOLUTION "/serviceConfig/solutionVersion", "{\"trainingMode\": \"UPDATE\"}", SOLUTION "/serviceConfig/solutionVersion/trainingMode", "changed-meaning" },
     { "/datasetGroup/workflowConfig/maxAge", "\"P1D\"", "/datasetGroup/workflowConfig/maxAge", "changed-meaning" },
-    { GROUP "/kmsKeyArn", "\"arn:aws:kms:us-east-1:123456789012:key/k\"", GROUP "/kmsKeyArn", "changed-meaning" },
+    { GROUP, "{\"name\": \"shop\", \"kmsKeyArn\": " KEY ", \"roleArn\": " ROLE "}", GROUP "/kmsKeyArn", "changed-meaning" },
     { "/filters/0/serviceConfig/tags", "[]", SOLUTION "/serviceConfig", "changed-meaning" },
     { GROUP "/domain", "\"ECOMMERCE\"", ITEMS, "schema-domain" },
     { GROUP "/domain", "\"ECOMMERCE\"", ITEMS "/schema/fields", "schema-field-missing" },
