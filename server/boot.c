@@ -184,11 +184,15 @@ static enum err_code open_aws(struct boot *b, struct err *e)
                                        .region = o->region,
                                        .endpoint_url = b->local ? local_url(b->local) : NULL,
                                        .access_key_id = "test",
-                                       .secret_access_key = "test" };
+                                       .secret_access_key = "test",
+                                       .total_timeout_ms = o->call_timeout_ms,
+                                       .call_spacing_ms = o->call_spacing_ms };
     const struct aws_options real = { .profile = o->profile,
                                       .region = o->region,
                                       .endpoint_url = o->endpoint_url,
-                                      .ca_bundle = o->ca_bundle };
+                                      .ca_bundle = o->ca_bundle,
+                                      .total_timeout_ms = o->call_timeout_ms,
+                                      .call_spacing_ms = o->call_spacing_ms };
 
     if (!b->aws)
         TRY(aws_session_open(o->is_local ? &local : &real, &b->aws, e));
@@ -247,7 +251,6 @@ static enum err_code start_engine(struct boot *b, struct err *e)
                                       .retain_runs_ms = o->retain_runs_ms,
                                       .poll_min_ms = o->poll_min_ms,
                                       .poll_max_ms = o->poll_max_ms,
-                                      .call_spacing_ms = o->call_spacing_ms,
                                       .fuse_per_solution = (int) o->fuse_per_solution,
                                       .fuse_per_account = (int) o->fuse_per_account,
                                       .is_simulated = o->is_local,

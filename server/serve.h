@@ -41,7 +41,8 @@ struct serve_options {
     int64_t fuse_per_solution, fuse_per_account;
     char *log_level, *log_format;
     int64_t observe_every_ms, retain_events_ms, retain_runs_ms;
-    int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms;
+    int64_t engine_lease_ms, engine_quiescence_ms, poll_min_ms, poll_max_ms, call_spacing_ms,
+        call_timeout_ms;
     struct conf_list webhook_allow, webhook_connect_to;
     bool allows_http_webhooks;
     char *webhook_ca_bundle, *secret_key_file, *tls_cert, *tls_key;

@@ -58,7 +58,9 @@ static const struct conf_option table[] = {
     TEXT("ca-bundle", ca_bundle, NULL, "FILE",
          "certificates that AWS endpoints are checked against"),
     DURATION("call-spacing", call_spacing_ms, NULL, 0, MINUTE,
-             "least time between two reads of AWS"),
+             "least time between two of the engine's calls to one AWS service (default: none)"),
+    DURATION("call-timeout", call_timeout_ms, "20s", 500, 5 * MINUTE,
+             "a call to AWS must have been answered after it"),
     TEXT(
         "cloudwatch-namespace", cloudwatch_namespace, NULL, "NAME",
         "put the AWS solution's metrics there, e.g. personalize_solution_STACK (default: nowhere)"),

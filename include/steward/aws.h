@@ -40,6 +40,7 @@ struct aws_options {
         *session_token; /* explicit static keys; NULL: the chain */
     const char *ca_bundle;
     int64_t connect_timeout_ms, total_timeout_ms; /* 3 s and 20 s when 0 */
+    int64_t call_spacing_ms; /* between two calls of batches to one service; 0: none */
 };
 MUST_USE enum err_code aws_session_open(const struct aws_options *options, struct aws_session **out,
                                         struct err *e);
@@ -125,17 +126,22 @@ void aws_call_describe(const struct aws_call *call, char *out, size_t size);
 void aws_call_run(struct aws_session *s, struct aws_call *call);
 
 /* ---- many calls of one thread ---- */
+/* The service's brake (budget.h), one for all threads: may a call be sent now? True counts it as
+ * sent; false: *wait_ms says when to ask again. A batch asks for its reads; who changes something
+ * asks before the mark, which is good for seconds only. */
+bool aws_admit(struct aws_session *s, enum aws_service service, int64_t *wait_ms);
 struct aws_batch;
 struct aws_batch *aws_batch_new(struct aws_session *s);
 void aws_batch_free(struct aws_batch *b);    /* gives up first */
 void aws_batch_give_up(struct aws_batch *b); /* aborts what is open; none of it is ever taken */
-void aws_batch_start(struct aws_batch *b,
-                     struct aws_call *call); /* call stays where it is until it is handed back */
+/* The call stays where it is until it is handed back. A read may stand in line for the brake. */
+void aws_batch_start(struct aws_batch *b, struct aws_call *call);
 /* Waits until a call finished, the time is over, or aws_batch_wake(). */
 void aws_batch_wait(struct aws_batch *b, int64_t timeout_ms);
 struct aws_call *aws_batch_take(struct aws_batch *b); /* a finished call, or NULL */
 size_t aws_batch_open(const struct aws_batch *b);
-void aws_batch_wake(struct aws_batch *b); /* from any thread */
+size_t aws_batch_in_line(const struct aws_batch *b); /* of these, not sent yet */
+void aws_batch_wake(struct aws_batch *b);            /* from any thread */
 
 /* ---- S3 requests as calls ---- */
 /* GET /bucket?list-type=2&prefix=…&delimiter=/&continuation-token=… */

@@ -5,7 +5,7 @@
  * A retry quota as the AWS SDKs have it (500 tokens; a throttled answer costs 5, a timeout 10, a
  * success returns 1), and on top of it a brake: when the quota is spent, calls go out one at a
  * time, at an interval that doubles with every refusal and halves with every success, until the
- * service answers again.
+ * service answers again. A spacing that somebody asked for holds always.
  */
 #ifndef STEWARD_BUDGET_H
 #define STEWARD_BUDGET_H
@@ -23,6 +23,7 @@ struct aws_budget {
     int64_t tokens;       /* 0 … AWS_BUDGET_CAPACITY */
     int64_t interval_ms;  /* 0: no brake */
     int64_t next_send_ms; /* with the brake on: not before */
+    int64_t spacing_ms;   /* least time between two calls; 0: none */
 };
 
 void aws_budget_init(struct aws_budget *b);

@@ -44,7 +44,6 @@ struct engine_options {
     int quotas[KIND_COUNT]; /* how many of a kind may be in progress in the account; 0: any number
                              */
     int fuse_per_solution, fuse_per_account; /* trainings within 24 hours */
-    int64_t call_spacing_ms;                 /* between reads of one account; 0: none (simulator) */
     bool is_simulated;
     /* Webhooks; NULL: none are sent. Shared with the API. */
     const struct outbound_rules *outbound;

@@ -61,6 +61,7 @@ struct step {
     bool is_cancelled;     /* the run's cancel was committed */
     bool stops;            /* … and asks that a training of ours is stopped, not left to itself */
     bool is_lagging;       /* the service said "exists", and the last look did not find it */
+    bool is_busy; /* the last time it was refused for now: its failures are such refusals */
     bool is_ours; /* what we look at was made by this step (its intent was saved, or found under our
                      name) */
     enum answer answer;  /* GOAL_ANSWERED */

@@ -199,6 +199,7 @@ struct aws_cache {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_loading, is_stopping, has_thread, is_wanted_fresh;
+    bool is_given_up; /* somebody has waited for this load long enough */
     pthread_t thread;
     struct aws_credentials current;
     int64_t loaded_ms;   /* wall clock */
@@ -223,8 +224,17 @@ struct aws_session {
     _Atomic int64_t offset_ms[AWS_SERVICE_COUNT];
     _Atomic int64_t mono_offset_ms[AWS_SERVICE_COUNT]; /* to clock_mono_ms(); 0: not known yet */
     pthread_mutex_t budget_lock;
-    struct aws_budget budget;
+    struct aws_budget budgets[AWS_SERVICE_COUNT]; /* as each SDK client has its own */
 };
+/* The retry quota of the call's service: what a retry costs, or no; and back when it succeeded. */
+bool aws_retry_take(struct aws_session *s, const struct aws_call *call, int64_t *spent);
+void aws_retry_give(struct aws_session *s, const struct aws_call *call, int64_t spent);
+/* Before attempt + 1, with full jitter. */
+int64_t aws_retry_pause_ms(int attempt);
+/* Before the next attempt: what the last one brought. */
+void aws_call_forget(struct aws_call *call);
+/* What became of a call: the service's brake learns of it. */
+void aws_brake_note(struct aws_session *s, const struct aws_call *call);
 /* A session over replaced sources (tests). */
 MUST_USE enum err_code aws_session_open_with(const struct aws_options *options,
                                              struct aws_sources *src, struct aws_session **out,

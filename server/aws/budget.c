@@ -25,14 +25,16 @@ void aws_budget_give(struct aws_budget *b, int64_t cost)
 
 bool aws_budget_admit(struct aws_budget *b, int64_t now_ms, int64_t *wait_ms)
 {
+    int64_t interval_ms = b->interval_ms > b->spacing_ms ? b->interval_ms : b->spacing_ms;
+
     *wait_ms = 0;
-    if (b->interval_ms == 0)
+    if (interval_ms == 0)
         return true;
     if (now_ms < b->next_send_ms) {
         *wait_ms = b->next_send_ms - now_ms;
         return false;
     }
-    b->next_send_ms = now_ms + b->interval_ms;
+    b->next_send_ms = now_ms + interval_ms;
     return true;
 }
 

@@ -5,7 +5,8 @@
  * One load at a time, whoever needs it. Credentials that expire are refreshed by a thread of their
  * own from 15 minutes before the end (half the life of short ones), so that no worker waits. A
  * failed refresh keeps what is there until it has really expired; only then do calls end with the
- * error. Attempts after a failure are 1, 2, 4 … 60 seconds apart.
+ * error. Attempts after a failure are 1, 2, 4 … 60 seconds apart. While a source hangs, one call
+ * waits for it, and the others that follow do not: a worker has sixty more in its hands.
  */
 #include <openssl/crypto.h>
 #include <string.h>
@@ -152,7 +153,7 @@ static void load(struct aws_session *s)
         rc = err_set(&e, ERR_UNAVAILABLE,
                      "The AWS credentials were refreshed, but the new ones have expired already.");
     (void) pthread_mutex_lock(&c->lock);
-    c->is_loading = false;
+    c->is_loading = c->is_given_up = false;
     if (rc == OK) {
         aws_credentials_done(&c->current);
         c->current = fresh;
@@ -209,8 +210,10 @@ enum err_code aws_cache_get(struct aws_session *s, struct aws_credentials *out, 
     give_up_ms = clock_mono_ms() + (c->has_thread ? WAIT_AGAIN_MS : WAIT_FIRST_MS);
     while (!is_usable(c, wall_ms(s))) {
         if (c->is_loading || (c->has_thread && !is_paused(c, wall_ms(s)))) {
-            if (clock_mono_ms() >= give_up_ms)
+            if (c->is_given_up || clock_mono_ms() >= give_up_ms) {
+                c->is_given_up = c->is_loading;
                 break;
+            }
             wait_change(c, 100);
         } else if (is_paused(c, wall_ms(s))) {
             break;

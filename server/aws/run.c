@@ -18,7 +18,7 @@ void aws_call_init(struct aws_call *call, enum aws_service service, const char *
     *call = (struct aws_call){ .service = service, .operation = operation, .request = request };
 }
 
-static void clear_result(struct aws_call *call)
+void aws_call_forget(struct aws_call *call)
 {
     call->outcome = AWS_PENDING;
     call->error_class = AWS_ERROR_NONE;
@@ -32,7 +32,7 @@ static void clear_result(struct aws_call *call)
 
 void aws_call_done(struct aws_call *call)
 {
-    clear_result(call);
+    aws_call_forget(call);
     json_decref(call->request);
     free(call->path);
     free(call->query);
@@ -45,7 +45,7 @@ static void run_once(struct aws_session *s, struct aws_call *call,
 {
     struct aws_transfer *t;
 
-    clear_result(call);
+    aws_call_forget(call);
     t = aws_transfer_prepare(s, call, attempt);
     if (!t)
         return;
@@ -61,21 +61,29 @@ static int64_t retry_cost(const struct aws_call *call)
     return is_timeout ? AWS_BUDGET_COST_TIMEOUT : AWS_BUDGET_COST_RETRY;
 }
 
-static bool take_budget(struct aws_session *s, int64_t cost)
+bool aws_retry_take(struct aws_session *s, const struct aws_call *call, int64_t *spent)
 {
+    int64_t cost = retry_cost(call);
     bool is_taken;
 
     (void) pthread_mutex_lock(&s->budget_lock);
-    is_taken = aws_budget_take(&s->budget, cost);
+    is_taken = aws_budget_take(&s->budgets[call->service], cost);
     (void) pthread_mutex_unlock(&s->budget_lock);
+    if (is_taken)
+        *spent = cost;
     return is_taken;
 }
 
-static void give_budget(struct aws_session *s, int64_t cost)
+void aws_retry_give(struct aws_session *s, const struct aws_call *call, int64_t spent)
 {
     (void) pthread_mutex_lock(&s->budget_lock);
-    aws_budget_give(&s->budget, cost);
+    aws_budget_give(&s->budgets[call->service], spent);
     (void) pthread_mutex_unlock(&s->budget_lock);
+}
+
+int64_t aws_retry_pause_ms(int attempt)
+{
+    return aws_backoff_ms(attempt, BACKOFF_BASE_MS, BACKOFF_MAX_MS, random_below(UINT64_MAX));
 }
 
 /* A signature was refused for its time, and the answer told a clock we did not know: once more, at
@@ -119,7 +127,7 @@ void aws_call_run(struct aws_session *s, struct aws_call *call)
         if (call->is_mutating)
             return;
         if (call->outcome == AWS_DONE) {
-            give_budget(s, spent ? spent : 1);
+            aws_retry_give(s, call, spent ? spent : 1);
             return;
         }
         if (!is_extra_used && (is_clock_news(s, call, offset_ms) || is_new_key_worth_a_try(call))) {
@@ -127,12 +135,9 @@ void aws_call_run(struct aws_session *s, struct aws_call *call)
             continue;
         }
         if (attempt.number >= attempt.max || !aws_is_worth_a_retry(call) ||
-            !take_budget(s, retry_cost(call)))
+            !aws_retry_take(s, call, &spent))
             return;
-        spent = retry_cost(call);
-        s->settings.src->sleep_ms(s->settings.src->context,
-                                  aws_backoff_ms(attempt.number, BACKOFF_BASE_MS, BACKOFF_MAX_MS,
-                                                 random_below(UINT64_MAX)));
+        s->settings.src->sleep_ms(s->settings.src->context, aws_retry_pause_ms(attempt.number));
         attempt.number++;
     }
 }

@@ -22,7 +22,10 @@ enum err_code aws_session_open_with(const struct aws_options *options, struct aw
     }
     aws_cache_init(&s->cache);
     (void) pthread_mutex_init(&s->budget_lock, NULL);
-    aws_budget_init(&s->budget);
+    for (size_t i = 0; i < AWS_SERVICE_COUNT; i++) {
+        aws_budget_init(&s->budgets[i]);
+        s->budgets[i].spacing_ms = options->call_spacing_ms;
+    }
     *out = s;
     return OK;
 }

@@ -374,7 +374,7 @@ static void on_sent(const struct step *s, const struct outcome *o, struct comman
         back_off(s, c, WHY_LIST_LAG);
         return;
     case OUT_SENT_BUSY:
-        if (s->op == OP_DELETE && s->failures >= DELETE_TRIES)
+        if (s->op == OP_DELETE && s->is_busy && s->failures >= DELETE_TRIES)
             fail(c, WHY_REFUSED);
         else
             back_off(s, c, WHY_BUSY);

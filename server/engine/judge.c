@@ -12,6 +12,8 @@
 #include "steward/str.h"
 #include "work.h"
 
+#define ARN_MAX 256 /* as the service's model has it */
+
 /* "More than 5 resources with PENDING or IN_PROGRESS status." passes; a full house does not. */
 static bool is_passing_limit(const struct step_row *row, const struct aws_call *call)
 {
@@ -30,14 +32,26 @@ static enum outcome_type judge_refused_delete(const struct step_row *row,
     return OUT_COUNT;
 }
 
-enum outcome_type judge_send(const struct step_row *row, const struct aws_call *call)
+/* What a create made is of our account and region, or it is not what we asked for. */
+static bool is_our_arn(const struct worker *k, const char *arn)
+{
+    const struct plan_settings *s = &k->options->settings;
+    char start[120];
+
+    (void) snprintf(start, sizeof start, "arn:%s:personalize:%s:%s:", s->partition, s->region,
+                    s->account_id);
+    return arn && str_starts(arn, start) && arn[strlen(start)] && strlen(arn) <= ARN_MAX;
+}
+
+enum outcome_type judge_send(const struct worker *k, const struct step_row *row,
+                             const struct aws_call *call)
 {
     enum outcome_type refused;
 
     if (call->outcome == AWS_DONE) {
         if (str_eq(call->operation, row->kind->create_op) &&
-            str_is_empty(json_text(call->response, row->kind->arn_member)))
-            return OUT_SENT_UNKNOWN; /* a yes without an ARN proves nothing */
+            !is_our_arn(k, json_text(call->response, row->kind->arn_member)))
+            return OUT_SENT_UNKNOWN; /* a yes without an ARN of ours proves nothing */
         return OUT_SENT_OK;
     }
     if (call->outcome != AWS_REFUSED)
@@ -182,7 +196,7 @@ const char *judge_waiting_for(const struct work *w, enum why why)
     case WHY_DELETING:
         return "the deletion of the old one";
     case WHY_LOOK:
-        return "AWS to answer";
+        return w->call.error_class == AWS_ERROR_CREDENTIALS ? "AWS credentials" : "AWS to answer";
     case WHY_BUSY:
         return w->call.error_class == AWS_ERROR_THROTTLED ? "AWS's rate limit"
                                                           : "the service to be ready for it";

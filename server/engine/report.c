@@ -210,12 +210,15 @@ static void add_resource_event(struct work *w, const char *result)
     }
 }
 
-/* Consecutive troubles; the looks after an "exists" are counted by themselves. */
+/* Consecutive troubles; what ends in giving up is counted by itself: looks after an "exists", and
+ * refusals of a deletion. An outage before them says nothing of either. */
 static int failures_after(const struct work *w, bool is_trouble)
 {
     if (!is_trouble)
         return 0;
-    if (w->command.why == WHY_LIST_LAG && !w->row.step.is_lagging)
+    if ((w->command.why == WHY_LIST_LAG && !w->row.step.is_lagging) ||
+        (w->command.why == WHY_BUSY && !w->row.step.is_busy &&
+         w->call.error_class != AWS_ERROR_THROTTLED))
         return 1;
     return w->row.step.failures + 1;
 }

@@ -101,7 +101,8 @@ struct worker {
     struct aws_batch *calls;
     struct work *held[WORKER_SLOTS];
     size_t n_held;
-    struct work *to_mark, *to_save; /* singly linked */
+    struct work *to_mark, *to_mark_tail, *to_save; /* singly linked; to_mark: who came first */
+    int64_t mark_at_ms; /* clock_mono_ms() when the brake lets the next one go */
     size_t n_to_save;
     int64_t first_save_ms;          /* when the oldest of to_save got there */
     int64_t db_offset_ms;           /* database clock minus clock_mono_ms() */
@@ -133,6 +134,10 @@ enum look_result look_pick_newest(struct work *w, enum seen *seen);
  * owns. */
 json_t *look_ended_version(const struct work *w);
 void look_done(struct look *l);
+
+/* ---- checkpoint.c ---- */
+/* Writes the list down; ERR_UNAVAILABLE, ERR_UNKNOWN_OUTCOME: the rows are the truth. */
+MUST_USE enum err_code checkpoint_write(struct worker *k, struct work *list, struct err *e);
 
 /* ---- place.c ---- */
 struct data_place {
@@ -173,7 +178,8 @@ void request_arn(const struct worker *k, const struct kind *kind, const char *na
                  size_t size);
 
 /* ---- judge.c ---- */
-enum outcome_type judge_send(const struct step_row *row, const struct aws_call *call);
+enum outcome_type judge_send(const struct worker *k, const struct step_row *row,
+                             const struct aws_call *call);
 /* Whether a failed look may be made again. */
 bool judge_look_is_retryable(const struct aws_call *call);
 /* A sentence with a cure where we know one, for people. */

@@ -120,8 +120,12 @@ static bool queue_mark(struct worker *k, struct work *w, struct outcome *o)
         return true;
     }
     w->phase = WORK_MARKING;
-    w->next = k->to_mark;
-    k->to_mark = w;
+    w->next = NULL;
+    if (k->to_mark_tail)
+        k->to_mark_tail->next = w;
+    else
+        k->to_mark = w;
+    k->to_mark_tail = w;
     return false;
 }
 
@@ -233,6 +237,7 @@ static void begin_work(struct worker *k, struct work *w)
     w->row.step.quiescence_ms = k->options->quiescence_ms;
     w->row.step.poll_ms = pace_interval_ms(k, &w->row);
     w->row.step.is_lagging = str_eq(w->row.waiting_for, judge_waiting_for(w, WHY_LIST_LAG));
+    w->row.step.is_busy = str_eq(w->row.waiting_for, judge_waiting_for(w, WHY_BUSY));
     if (w->row.quarantine)
         quarantine(k, w);
     else
@@ -298,12 +303,18 @@ static enum err_code claim_steps(struct worker *k, struct err *e)
     return OK;
 }
 
+/* While some stand in line for the brake, the others wait where all replicas see them. */
+static bool has_room(const struct worker *k)
+{
+    return k->n_held < WORKER_SLOTS && !k->to_mark && aws_batch_in_line(k->calls) == 0;
+}
+
 static enum err_code top_up(struct worker *k, struct err *e)
 {
     int64_t now = clock_mono_ms();
     bool is_due = now - k->claimed_ms >= CLAIM_EVERY_MS;
 
-    if (k->n_held >= WORKER_SLOTS)
+    if (!has_room(k))
         return OK;
     if (!atomic_exchange(&k->is_woken, false) && !is_due &&
         !(k->next_due_ms >= 0 && k->next_due_ms <= now))
@@ -324,14 +335,66 @@ static void finish_call(struct worker *k, struct work *w)
         ENGINE_COUNT(k->engine, aws_unknown, 1);
     if (w->phase == WORK_SENDING) {
         FP("eng.resp_parsed");
-        o.type = judge_send(&w->row, &w->call);
+        o.type = judge_send(k, &w->row, &w->call);
         proceed(k, w, o);
     } else if (look_went(k, w, look_continue(k, w, &o.seen), &o)) {
         proceed(k, w, o);
     }
 }
 
-/* Every step that wants to act, in one transaction; then each is sent, or told why not. */
+/* A mark is good for seconds, so only what the brake lets go now is marked; the others stand in
+ * line, and who has waited longest goes first. */
+static size_t take_admitted(struct worker *k, struct work *out[WORKER_SLOTS])
+{
+    size_t n = 0;
+    int64_t wait_ms = 0;
+
+    while (k->to_mark && aws_admit(k->options->aws, AWS_PERSONALIZE, &wait_ms)) {
+        out[n++] = k->to_mark;
+        k->to_mark = k->to_mark->next;
+    }
+    if (!k->to_mark)
+        k->to_mark_tail = NULL;
+    k->mark_at_ms = clock_mono_ms() + wait_ms;
+    return n;
+}
+
+static struct mark mark_of(const struct worker *k, const struct work *w)
+{
+    return (struct mark){ .row = &w->row,
+                          .op = w->command.op,
+                          .request = w->request,
+                          .intent_name = w->intent_name,
+                          .buys = spending_buys(w),
+                          .quota = k->options->quotas[w->row.kind->id],
+                          .baseline = *w->look.baseline ? w->look.baseline : NULL };
+}
+
+static void settle_mark(struct worker *k, struct work *w, const struct mark *mark)
+{
+    struct outcome o = { .type = mark->result,
+                         .command_id = w->command.id,
+                         .mark_ms = mark->mark_ms,
+                         .until_ms = mark->until_ms,
+                         .sends = mark->sends };
+    struct step *s = &w->row.step;
+
+    if (o.type == OUT_MARK_FUSE || o.type == OUT_MARK_QUOTA)
+        FP("eng.mark_held");
+    if (o.type == OUT_MARK_PAUSED || o.type == OUT_MARK_HALTED)
+        (void) err_set(&w->trouble, ERR_CONFLICT, "%s", mark->why);
+    if (o.type == OUT_MARKED) {
+        if (s->intent == INTENT_MAYBE_SENT)
+            s->ambiguous_ms = s->last_mark_ms;
+        s->intent = INTENT_MAYBE_SENT;
+        s->op = mark->op;
+        s->sends = mark->sends;
+        s->last_mark_ms = mark->mark_ms;
+    }
+    proceed(k, w, o);
+}
+
+/* Every step that wants to act and may, in one transaction; then each is sent, or told why not. */
 static void mark_all(struct worker *k)
 {
     struct mark marks[WORKER_SLOTS];
@@ -341,50 +404,21 @@ static void mark_all(struct worker *k)
                                       .fuse_per_solution = k->options->fuse_per_solution,
                                       .fuse_per_account = k->options->fuse_per_account };
     int64_t before = clock_mono_ms();
-    size_t n = 0;
+    size_t n = take_admitted(k, works);
     struct err e;
 
-    for (struct work *w = k->to_mark; w; w = w->next) {
-        works[n] = w;
-        w->marked_mono_ms = before;
-        marks[n++] = (struct mark){ .row = &w->row,
-                                    .op = w->command.op,
-                                    .request = w->request,
-                                    .intent_name = w->intent_name,
-                                    .buys = spending_buys(w),
-                                    .quota = k->options->quotas[w->row.kind->id],
-                                    .baseline = *w->look.baseline ? w->look.baseline : NULL };
-    }
-    k->to_mark = NULL;
     if (n == 0)
         return;
+    for (size_t i = 0; i < n; i++) {
+        works[i]->marked_mono_ms = before;
+        marks[i] = mark_of(k, works[i]);
+    }
     FP("eng.mark_before_commit");
     if (step_store_mark(k->db, &terms, marks, n, &e))
         log_error("engine", "mark_failed", &e);
     FP("eng.mark_after_commit");
-    for (size_t i = 0; i < n; i++) {
-        struct outcome o = { .type = marks[i].result,
-                             .command_id = works[i]->command.id,
-                             .mark_ms = marks[i].mark_ms,
-                             .until_ms = marks[i].until_ms,
-                             .sends = marks[i].sends };
-
-        if (o.type == OUT_MARK_FUSE || o.type == OUT_MARK_QUOTA)
-            FP("eng.mark_held");
-        if (o.type == OUT_MARK_PAUSED || o.type == OUT_MARK_HALTED)
-            (void) err_set(&works[i]->trouble, ERR_CONFLICT, "%s", marks[i].why);
-        if (o.type == OUT_MARKED) {
-            struct step *s = &works[i]->row.step;
-
-            if (s->intent == INTENT_MAYBE_SENT)
-                s->ambiguous_ms = s->last_mark_ms;
-            s->intent = INTENT_MAYBE_SENT;
-            s->op = marks[i].op;
-            s->sends = marks[i].sends;
-            s->last_mark_ms = marks[i].mark_ms;
-        }
-        proceed(k, works[i], o);
-    }
+    for (size_t i = 0; i < n; i++)
+        settle_mark(k, works[i], &marks[i]);
 }
 
 static void free_saved(struct worker *k, struct work *list)
@@ -397,100 +431,6 @@ static void free_saved(struct worker *k, struct work *list)
     }
 }
 
-static void collect(const struct work *list, struct checkpoint *cp)
-{
-    AUTO_JSON json_t *runs = json_object();
-
-    *cp = (struct checkpoint){ .steps = json_array(),
-                               .events = json_array(),
-                               .run_events = json_array() };
-    for (const struct work *w = list; w; w = w->next) {
-        if (w->command.type == CMD_CANCEL)
-            FP("eng.cancel_seen");
-        json_array_append(cp->steps, w->item);
-        cp->has_questions |= w->row.kind->id == KIND_APPROVAL || w->row.kind->id == KIND_CAMPAIGN;
-        cp->has_versions |= w->row.kind->id == KIND_SOLUTION_VERSION;
-        cp->has_config |= w->row.config != NULL;
-        cp->has_looked |= w->row.step.goal == GOAL_SEEN;
-        cp->has_removed |= w->row.step.goal != GOAL_PRESENT && w->row.step.goal != GOAL_SEEN;
-        json_array_extend(cp->events, w->events);
-        if (!json_object_get(runs, w->row.run_id)) {
-            char id[ID_BYTES];
-
-            id_new("evt", id);
-            json_object_set_new(runs, w->row.run_id, json_true());
-            json_array_append_new(cp->run_events,
-                                  json_pack("{s:s, s:s}", "run_id", w->row.run_id, "event_id", id));
-        }
-    }
-}
-
-/* Whether some step that a quota counts has ended: the next in line may go. */
-static bool frees_quota(const struct work *list)
-{
-    for (; list; list = list->next)
-        if (list->row.kind->quota_name && list->command.type != CMD_WAIT &&
-            list->command.type != CMD_SAVE)
-            return true;
-    return false;
-}
-
-/* What follows from a step that read a lot. A crash before this is made good by a scheduler. */
-static void settle(struct worker *k, const struct work *list)
-{
-    struct err e;
-
-    for (; list; list = list->next) {
-        if (list->command.type != CMD_DONE)
-            continue;
-        if (list->row.verb == VERB_AUDIT)
-            audit_settle(k, list);
-        else if (list->row.verb == VERB_IMPORT &&
-                 importer_settle(k->engine, k->db, list->row.run_id, &e))
-            log_error("engine", "import_not_settled", &e);
-    }
-}
-
-static enum err_code write_down(struct worker *k, const struct work *list, struct err *e)
-{
-    struct checkpoint cp;
-    enum err_code rc;
-
-    collect(list, &cp);
-    FP("eng.save_before_commit");
-    rc = step_store_checkpoint(k->db, k->owner, &cp, e);
-    FP("eng.save_after_commit");
-    if (!rc) {
-        ENGINE_COUNT(k->engine, checkpoints, 1);
-        ENGINE_COUNT(k->engine, steps_finished, json_array_size(cp.steps) - cp.lost);
-        ENGINE_COUNT(k->engine, fence_losses, cp.lost);
-        if (cp.ended)
-            FP("eng.terminal_after_commit");
-        if (cp.ended || frees_quota(list))
-            engine_want_admission(k->engine);
-        settle(k, list);
-    }
-    json_decref(cp.steps);
-    json_decref(cp.events);
-    json_decref(cp.run_events);
-    return rc;
-}
-
-/* A row the database refuses must not take its siblings down: each is written alone. */
-static void write_one_by_one(struct worker *k, struct work *list)
-{
-    for (struct work *w = list; w; w = w->next) {
-        struct work *rest = w->next;
-        struct err e;
-
-        w->next = NULL;
-        if (write_down(k, w, &e))
-            log_event(LOG_ERROR, "engine", "checkpoint_refused", "run=%s step=%s msg=%s detail=%s",
-                      w->row.run_id, w->row.id, log_quote(e.message), log_quote(e.detail));
-        w->next = rest;
-    }
-}
-
 static enum err_code checkpoint(struct worker *k, struct err *e)
 {
     struct work *list = k->to_save;
@@ -500,12 +440,7 @@ static enum err_code checkpoint(struct worker *k, struct err *e)
         return OK;
     k->to_save = NULL;
     k->n_to_save = 0;
-    rc = write_down(k, list, e);
-    if (rc && rc != ERR_UNAVAILABLE && rc != ERR_UNKNOWN_OUTCOME) {
-        log_error("engine", "checkpoint_refused", e);
-        write_one_by_one(k, list);
-        rc = OK;
-    }
+    rc = checkpoint_write(k, list, e);
     /* Committed, lost or unknown: the rows are the truth now; the next claim reads them. */
     free_saved(k, list);
     engine_wake_publisher(k->engine);
@@ -519,13 +454,22 @@ static bool is_flush_due(const struct worker *k)
                                 clock_mono_ms() - k->first_save_ms >= FLUSH_AFTER_MS);
 }
 
+static bool is_mark_due(const struct worker *k)
+{
+    return k->to_mark && clock_mono_ms() >= k->mark_at_ms;
+}
+
 static int64_t wait_ms(const struct worker *k)
 {
-    int64_t now = clock_mono_ms(), ms = CLAIM_EVERY_MS - (now - k->claimed_ms);
+    int64_t now = clock_mono_ms(), ms = CLAIM_EVERY_MS;
 
+    if (has_room(k))
+        ms -= now - k->claimed_ms;
+    if (k->to_mark && k->mark_at_ms - now < ms)
+        ms = k->mark_at_ms - now;
     if (k->n_to_save && ms > FLUSH_AFTER_MS)
         ms = FLUSH_AFTER_MS;
-    if (k->next_due_ms >= 0 && k->n_held < WORKER_SLOTS && k->next_due_ms - now < ms)
+    if (k->next_due_ms >= 0 && has_room(k) && k->next_due_ms - now < ms)
         ms = k->next_due_ms - now;
     return ms < 0 ? 0 : ms;
 }
@@ -538,7 +482,7 @@ static enum err_code turn(struct worker *k, struct err *e)
     TRY(watch_timeline(k, e));
     if (!engine_is_stopping(k->engine))
         TRY(top_up(k, e));
-    if (!k->to_mark && !is_flush_due(k))
+    if (!is_mark_due(k) && !is_flush_due(k))
         aws_batch_wait(k->calls, wait_ms(k));
     while ((call = aws_batch_take(k->calls)) != NULL)
         finish_call(k, call->user);

@@ -129,8 +129,12 @@ static void save(struct row *row, const struct replica *p, int64_t now_ms)
         if (s->sends == 0)
             s->sends = 1;
     }
-    s->failures = is_trouble ? (c->why == WHY_LIST_LAG && !s->is_lagging ? 1 : s->failures + 1) : 0;
+    bool is_first =
+        (c->why == WHY_LIST_LAG && !s->is_lagging) || (c->why == WHY_BUSY && !s->is_busy);
+
+    s->failures = is_trouble ? (is_first ? 1 : s->failures + 1) : 0;
     s->is_lagging = c->why == WHY_LIST_LAG;
+    s->is_busy = c->why == WHY_BUSY;
     row->owner = -1;
     row->wake_ms = now_ms + c->wait_ms;
     s->state = STEP_WAITING;

@@ -38,7 +38,12 @@ def apply_many(world, prefix, runs):
 
 
 def assert_all_succeed(world, ids, seconds):
-    wait_until(lambda: not world.query("SELECT 1 FROM runs WHERE finished_at IS NULL LIMIT 1"), seconds)
+    try:
+        wait_until(lambda: not world.query("SELECT 1 FROM runs WHERE finished_at IS NULL LIMIT 1"), seconds)
+    except AssertionError:
+        raise AssertionError(world.query("SELECT s.kind, s.state, s.waiting_for, left(s.reason, 160), count(*), max(s.failures), min(s.wake_at - now())::text"
+                                         " FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.finished_at IS NULL AND s.state <> 'blocked'"
+                                         " AND s.finished_at IS NULL GROUP BY 1, 2, 3, 4 LIMIT 9")) from None
     states = collections.Counter(r[0] for r in world.query("SELECT state::text FROM runs WHERE id = ANY(%s)", ids))
     assert states == {"succeeded": len(ids)}, (states, world.query(
         "SELECT name, kind, reason, failure::text FROM steps WHERE state = 'failed' LIMIT 3"))
@@ -49,44 +54,54 @@ def assert_all_succeed(world, ids, seconds):
 
 
 def test_mixed_faults(tmp_path, postgres):
-    """Errors before and after the effect, broken connections, halved answers: one call in five; with --full, two in five."""
-    runs, harder = (2000, 2) if FULL else (60, 1)
-    rules = [f"*=error-before,probability={0.1 * harder}", f"*=error-after,probability={0.05 * harder}",
-             f"*=lost-reply,probability={0.025 * harder}", f"*=truncated-reply,probability={0.025 * harder}"]
-    faults = [x for rule in rules for x in ("--fault", rule)]
-    with World(tmp_path / "quiet", postgres) as world:
+    """AWS-1. Errors before and after the effect, broken connections, halved answers: about every third call is lost."""
+    runs = 2000 if FULL else 200
+    rules = ["*=error-before,probability=0.2", "*=error-after,probability=0.1", "*=lost-reply,probability=0.05",
+             "*=truncated-reply,probability=0.05"]
+    with World(tmp_path / "w", postgres, options=["--fuse-per-account", "1000"]) as world:
         world.start(0)
-        assert_all_succeed(world, apply_many(world, "q", runs), 300)
+        assert_all_succeed(world, apply_many(world, "q", runs), 120 if not FULL else 1200)
         least = calls(world)
-    with World(tmp_path / "w", postgres, simulator=faults) as world:
-        world.start(0)
+        set_faults(world, *rules)
         ids = apply_many(world, "f", runs)
-        assert_all_succeed(world, ids, 600 if not FULL else 3600)
-        made = calls(world)
-    print(f"{runs} runs: {made} calls with faults, {least} without: {made / least:.2f} x")
-    assert made <= 4 * least
+        assert_all_succeed(world, ids, 60 if not FULL else 3600)
+        made = calls(world) - least
+        hurt = sum(1 for e in world.simulator.ledger() if e.get("fault"))
+    print(f"{runs} runs: {made} calls with faults ({hurt} of them hurt), {least} without: {made / least:.2f} x; made twice 0")
+    assert made <= 2 * least, "1.55 x is what the dice alone cost"
+
+
+def set_faults(world, *rules):
+    requests.post(world.simulator.url + "/_simulator/faults", timeout=10, json={"replace": True, "rules": list(rules)}).raise_for_status()
+
+
+def has_said(server, what):
+    return f"event={what}" in server.log.read_text(errors="replace")
 
 
 def test_a_storm_of_throttling(tmp_path, postgres):
-    """19 of 20 calls are throttled for a while: nothing fails, the calls become fewer, and afterwards everything ends."""
+    """AWS-2. 19 of 20 calls are throttled for a while. The workers' calls once knew no brake but each step's own patience; now the retry
+    quota is spent, calls go out one at a time, none fails for it, and when the storm is over everything ends soon, and none much later."""
     with World(tmp_path / "w", postgres) as world:
         server = world.start(0)
-        requests.post(world.simulator.url + "/_simulator/faults", timeout=10, json={
-            "replace": True, "rules": ["*=throttle,probability=0.95"]}).raise_for_status()
-        ids = apply_many_through_a_storm(world, 40)
-        time.sleep(8)
-        before = calls(world)
+        set_faults(world, "*=throttle,probability=0.95")
+        ids = apply_many(world, "s", 40)
+        wait_until(lambda: has_said(server, "brake_on"), 60)
+        peak = calls(world)
+        time.sleep(10 if not FULL else 600)
+        before, since = calls(world), time.monotonic()
         time.sleep(4)
-        rate = (calls(world) - before) / 4
-        print(f"{rate:.0f} calls a second in the storm")
+        rate = (calls(world) - before) / (time.monotonic() - since)
         assert not world.query("SELECT 1 FROM runs WHERE state = 'failed'")
         assert server.get("/runs?limit=1").status_code == 200
-        requests.post(world.simulator.url + "/_simulator/faults", timeout=10, json={"replace": True, "rules": []}).raise_for_status()
+        set_faults(world)
+        began = world.query("SELECT clock_timestamp()")[0][0]
         assert_all_succeed(world, ids, 180)
-
-
-def apply_many_through_a_storm(world, runs):
-    return [world.replicas[0].apply({"datasetGroup": {"serviceConfig": {"name": f"s{i}"}}})["run"]["id"] for i in range(runs)]
+        assert has_said(server, "brake_off")
+        took = sorted(r[0] for r in world.query("SELECT extract(epoch FROM finished_at - %s)::float FROM runs WHERE id = ANY(%s)", began, ids))
+    print(f"{peak} calls until the brake was on; {rate:.1f} calls a second in the storm; all over {took[-1]:.1f} s after it, half of them after "
+          f"{took[len(took) // 2]:.1f} s")
+    assert rate < 10, "one in five seconds is what the brake lets go"
 
 
 def test_lists_that_lag(tmp_path, postgres):

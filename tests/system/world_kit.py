@@ -13,7 +13,9 @@ import os
 import pathlib
 import pwd
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import boto3
@@ -101,6 +103,51 @@ class Postgres:
             pg.close()
 
 
+class Gate:
+    """A socket in front of PostgreSQL's. While it is shut nothing passes, in either direction, and nobody is told."""
+
+    def __init__(self, folder, postgres):
+        self.folder, self.behind = pathlib.Path(folder).resolve(), postgres.folder / ".s.PGSQL.5432"
+        self.open = threading.Event()
+        self.open.set()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.folder / ".s.PGSQL.5432"))
+        self.listener.listen(64)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.open.set()
+        self.listener.close()
+
+    def url(self, database):
+        return f"postgresql://postgres@/{database}?host={str(self.folder).replace('/', '%2F')}"
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(str(self.behind))
+            except OSError:
+                return
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self.carry, args=pair, daemon=True).start()
+
+    def carry(self, source, target):
+        try:
+            while data := source.recv(65536):
+                self.open.wait()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            source.close()
+            target.close()
+
+
 class Simulator:
     def __init__(self, folder, *options):
         self.folder = pathlib.Path(folder)
@@ -154,11 +201,12 @@ class Simulator:
 
 
 class World:
-    """Replicas on a database of their own. options: of every `steward serve`; env: of the first replica only."""
+    """Replicas on a database of their own. options: of every `steward serve`; env: of the first replica only; aws: a FaultProxy between
+    them and the simulator, or one for each; gates: a Gate for each, between it and PostgreSQL."""
 
     numbers = itertools.count(1)
 
-    def __init__(self, folder, postgres, replicas=1, options=(), simulator=(), env=None):
+    def __init__(self, folder, postgres, replicas=1, options=(), simulator=(), env=None, aws=None, gates=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.postgres = postgres
@@ -166,6 +214,7 @@ class World:
         self.simulator = Simulator(self.folder / "simulator", "--signature-window", "3s", *simulator)
         self.options = [*FAST, *options]
         self.env = env or {}
+        self.aws, self.gates = aws, gates
         self.n = replicas
         self.replicas = []
 
@@ -173,9 +222,12 @@ class World:
         self.postgres.query("postgres", f"CREATE DATABASE {self.database}")
         self.simulator.__enter__()
         for i in range(self.n):
+            aws = self.aws[i] if isinstance(self.aws, list) else self.aws
+            aws_url = aws.to(self.simulator.url) if aws else self.simulator.url
+            postgres = self.gates[i] if self.gates else self.postgres
             (self.folder / f"r{i}").mkdir(exist_ok=True)
-            self.replicas.append(Server(self.folder / f"r{i}", "--local", "--database-url", self.postgres.url(self.database),
-                                        "--simulator-url", self.simulator.url, *self.options, local=False,
+            self.replicas.append(Server(self.folder / f"r{i}", "--local", "--database-url", postgres.url(self.database),
+                                        "--simulator-url", aws_url, *self.options, local=False,
                                         env=self.env if i == 0 else {}))
         return self
 

@@ -43,6 +43,22 @@ static struct command next(const struct step *s, enum outcome_type type, enum se
     return c;
 }
 
+/* A deletion gives up after so many refusals. The failures of an hour without credentials were
+ * counted among them: the first refusal after it failed the run. */
+static void test_an_outage_is_no_refusal_of_a_deletion(void **state)
+{
+    struct step s = maybe_sent(OP_DELETE, false, 0);
+
+    (void) state;
+    s.goal = GOAL_ABSENT;
+    s.failures = 90;
+    assert_int_equal(next(&s, OUT_SENT_BUSY, SEEN_ABSENT).type, CMD_WAIT);
+    s.is_busy = true;
+    assert_int_equal(next(&s, OUT_SENT_BUSY, SEEN_ABSENT).type, CMD_FAIL);
+    s.failures = 1;
+    assert_int_equal(next(&s, OUT_SENT_BUSY, SEEN_ABSENT).type, CMD_WAIT);
+}
+
 /* Spending is stopped: it waits for the end that is known, or looks again now and then; nothing was
  * marked, so nothing is refunded. */
 static void test_a_pause_is_waited_for(void **state)
@@ -413,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_looks_before_it_acts),
+        cmocka_unit_test(test_an_outage_is_no_refusal_of_a_deletion),
         cmocka_unit_test(test_a_pause_is_waited_for),
         cmocka_unit_test(test_a_restore_is_waited_for),
         cmocka_unit_test(test_a_lost_mark_is_recovered),
