@@ -27,6 +27,9 @@
 #define HOSTS_MAX      32
 #define NAMES_MAX      32 /* of an option that may be repeated */
 #define FILES_WANTED   16384
+#define FILES_OWN      40 /* open before the first client comes */
+#define CLIENTS_MAX    12000U
+#define CLIENTS_MIN    8U
 
 struct server {
     struct serve_options options;
@@ -43,6 +46,7 @@ struct server {
     struct boot boot;
     char host[64];
     uint16_t wanted_port;
+    unsigned clients_max;
     const char *cors_origins[NAMES_MAX + 1], *trusted_proxies[NAMES_MAX + 1];
     const char *hosts[HOSTS_MAX + 5];
     int64_t drain_deadline_ms;
@@ -269,6 +273,7 @@ static enum err_code open_http(struct server *s, struct err *e)
         .tls_key_file = s->options.tls_key,
         .allowed_hosts = s->hosts,
         .is_lint_strict = true,
+        .connection_limit = s->clients_max,
         .connections_per_ip = (unsigned) limit_of(s, s->options.connections_per_address, 200),
         .on_headers = api_on_headers,
         .on_request = api_on_request,
@@ -311,16 +316,28 @@ static void watch_signals(struct server *s)
     (void) uv_timer_start(&s->drain, on_drain, 20, 20);
 }
 
-/* Room for many clients; no core file that could hold a token. */
-static void set_limits(void)
+/* Places for clients, so that they never take the descriptors that the work needs: PostgreSQL's
+ * connections, AWS's, files. */
+static unsigned places_of(rlim_t files)
 {
-    struct rlimit files, none = { 0, 0 };
+    rlim_t places = files > FILES_OWN ? (files - FILES_OWN) / 4 * 3 : 0;
+
+    return places > CLIENTS_MAX   ? CLIENTS_MAX
+           : places < CLIENTS_MIN ? CLIENTS_MIN
+                                  : (unsigned) places;
+}
+
+/* Room for many clients (how many is returned); no core file that could hold a token. */
+static unsigned set_limits(void)
+{
+    struct rlimit files = { 0, 0 }, none = { 0, 0 };
 
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
         files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
         (void) setrlimit(RLIMIT_NOFILE, &files);
     }
     (void) setrlimit(RLIMIT_CORE, &none);
+    return places_of(files.rlim_cur);
 }
 
 /* What webhooks need: the keys of their secrets, and where they may go. */
@@ -414,10 +431,14 @@ static void on_db_closed(void *user)
     s->is_db_closed = true;
 }
 
+/* The signals' handles stay to the very end: with them the default would come back, and a second
+ * SIGTERM end us before what we started has stopped. */
 static void close_handle(uv_handle_t *handle, void *context)
 {
     (void) context;
-    if (!uv_is_closing(handle))
+    if (handle->type == UV_SIGNAL)
+        uv_unref(handle);
+    else if (!uv_is_closing(handle))
         uv_close(handle, NULL);
 }
 
@@ -444,7 +465,6 @@ static void take_down(struct server *s)
     }
     uv_walk(&s->loop, close_handle, NULL);
     (void) uv_run(&s->loop, UV_RUN_DEFAULT);
-    (void) uv_loop_close(&s->loop);
     aws_session_close(s->boot.aws);
     local_stop(s->boot.local);
     pg_embedded_stop(s->boot.pg, false);
@@ -500,7 +520,7 @@ int serve_run(char *const argv[])
         return EXIT_USAGE;
     }
     log_init(level, str_eq(s.options.log_format, "json"));
-    set_limits();
+    s.clients_max = set_limits();
     status = serve(&s);
     conf_done(&serve_program, &s.options);
     return status;

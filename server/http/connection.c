@@ -14,6 +14,10 @@
  *   IDLE       between requests      idle deadline; becomes FRESH with the first byte of the next
  * request
  *
+ * When every place is taken, whoever has nothing to say makes room for those who wait in the
+ * backlog: answers close their connections, idle ones are shut down, and a new one has two seconds
+ * for its first byte.
+ *
  * The daemon, the tick and the CLOSED notification share the loop thread, so a descriptor seen here
  * is open: the notification comes before close(2) and takes the connection off the list.
  */
@@ -28,7 +32,10 @@
 #include "internal.h"
 #include "tcp_bytes.h"
 
-#define LINGER_TICK_MS 20
+#define LINGER_TICK_MS   20
+#define CROWDED_FRESH_MS 2000
+#define CROWDED_IDLE_MS  500
+#define CROWDED_SHARE    8 /* of the places are taken back by one tick, at most */
 
 static void address_text(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
 {
@@ -70,6 +77,7 @@ static struct conn *conn_new(struct http_server *s, struct MHD_Connection *mhd)
     if (s->conns)
         s->conns->prev = c;
     s->conns = c;
+    s->n_conns++;
     if (!s->is_reaping)
         start_ticking(s, s->tick_ms);
     return c;
@@ -103,6 +111,7 @@ static void conn_free(struct conn *c)
     /* At its limit the daemon stops listening, and listens again only in its next run; nothing else
      * would wake it. */
     s->need_run = true;
+    s->n_conns--;
     if (c->prev)
         c->prev->next = c->next;
     else
@@ -126,6 +135,11 @@ void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 struct conn *conn_of(struct MHD_Connection *mhd)
 {
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+bool conn_is_crowded(const struct http_server *s)
+{
+    return s->n_conns >= s->options.connection_limit;
 }
 
 void conn_set_state(struct conn *c, enum conn_state state, int64_t deadline_ms)
@@ -340,6 +354,31 @@ void conn_linger_drain(struct http_server *s, bool is_final)
     }
 }
 
+static bool has_nothing_to_say(const struct conn *c, int64_t now_ms)
+{
+    struct tcp_bytes bytes;
+    int64_t since_ms = now_ms - c->progress_ms;
+
+    if (c->state == CONN_IDLE)
+        return since_ms >= CROWDED_IDLE_MS;
+    return c->state == CONN_FRESH && since_ms >= CROWDED_FRESH_MS &&
+           tcp_bytes_read(c->fd, &bytes) && bytes.received == 0;
+}
+
+static void make_room(struct http_server *s, int64_t now_ms)
+{
+    unsigned most = s->options.connection_limit / CROWDED_SHARE + 1, n = 0;
+
+    if (!conn_is_crowded(s))
+        return;
+    for (struct conn *c = s->conns; c && n < most; c = c->next) {
+        if (!has_nothing_to_say(c, now_ms))
+            continue;
+        conn_shutdown(c);
+        n++;
+    }
+}
+
 void conn_on_tick(uv_timer_t *timer)
 {
     struct http_server *s = timer->data;
@@ -348,6 +387,7 @@ void conn_on_tick(uv_timer_t *timer)
 
     for (struct conn *c = s->conns; c; c = c->next)
         watch(c, now_ms);
+    make_room(s, now_ms);
     watch_suspended(s);
     conn_linger_drain(s, false);
     if (!s->conns && s->n_lingering == 0) {

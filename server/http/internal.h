@@ -111,6 +111,7 @@ struct http_server {
     bool need_run, is_running, is_reaping, is_quiesced, is_closing;
     int64_t tick_ms;
     struct conn *conns;
+    unsigned n_conns;
     struct http_request *pool, *detached;
     size_t n_pooled, n_open;
     struct lingerer lingering[HTTP_LINGER_MAX];
@@ -137,6 +138,8 @@ void handshake_resume(struct conn *c); /* goes on whether or not the client has 
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
                  enum MHD_ConnectionNotificationCode code);
 struct conn *conn_of(struct MHD_Connection *mhd);
+/* Every place is taken: others wait in the backlog. */
+bool conn_is_crowded(const struct http_server *s);
 void conn_set_state(struct conn *c, enum conn_state state, int64_t deadline_ms);
 void conn_suspend(struct conn *c);
 void conn_resume(struct conn *c);

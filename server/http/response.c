@@ -90,7 +90,7 @@ void response_add_headers(struct http_request *rq, struct MHD_Response *response
     for (; h && h->name; h++)
         if (!find_out(rq, h->name))
             add(response, h->name, h->value);
-    if (rq->server->is_quiesced && !find_out(rq, "Connection"))
+    if ((rq->server->is_quiesced || conn_is_crowded(rq->server)) && !find_out(rq, "Connection"))
         add(response, "Connection", "close");
 }
 

@@ -90,6 +90,7 @@ class Server:
                            "--quota", "dataset-groups=500"] if local else []), *options]
         self.local = local
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STEWARD_")) or k == "STEWARD_FAILPOINTS_SEEN"} | (env or {})
+        self.wrapper = []  # words in front of the program's, e.g. ["prlimit", "--nofile=64"]
         self.process = None
         self.url = self.token = None
         self.session = requests.Session()
@@ -118,7 +119,7 @@ class Server:
     def start(self, ready=True, seconds=60):
         out = open(self.log, "ab")
         self.process = subprocess.Popen(
-            [str(BUILD / "steward"), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir), *self.options],
+            [*self.wrapper, str(BUILD / "steward"), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir), *self.options],
             stdout=out, stderr=subprocess.STDOUT, env=self.env)
         out.close()
         if ready:

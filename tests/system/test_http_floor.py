@@ -423,9 +423,9 @@ def test_out_of_descriptors_or_places_waits_without_spinning(files, option):
     p = Probe(option, files=files)
     clients = [p.connect() for _ in range(60)]
     try:
-        time.sleep(0.3)
+        time.sleep(0.2)
         cpu = p.cpu_seconds()
-        time.sleep(1)
+        time.sleep(0.6)  # who has said nothing for two seconds makes room
         assert p.cpu_seconds() - cpu < 0.2
         for s in clients:  # each frees its place for one that waits
             s.sendall(b"GET /static HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -448,6 +448,25 @@ def closed_within(s, seconds):
         while chunk := s.recv(65536):
             answer += chunk
     return answer
+
+
+def test_who_has_nothing_to_say_makes_room():
+    """With all places taken by kept and by silent connections, others once waited for a minute."""
+    p = Probe("limit=6")
+    request = b"GET /static HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    clients = [p.connect() for _ in range(12)]
+    try:
+        for s in clients[::2]:  # kept; an answer in a crowd says that its connection ends
+            s.sendall(request)
+        seen = [read_response(s.makefile("rb")) for s in clients[::2]]
+        assert {r.status for r in seen} == {200}
+        assert any(r.header("Connection") == "close" for r in seen)
+        for _ in range(3):
+            assert p.get("/healthz").status == 200
+    finally:
+        for s in clients:
+            s.close()
+        p.stop()
 
 
 @pytest.mark.parametrize("first", [b"", b"GE", b"GET /static HTTP/1.1\r\nHost: loc",

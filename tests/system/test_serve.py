@@ -99,6 +99,25 @@ def test_stop_under_load(start_server, signum):
     assert server.wait_run(run)["status"] == "succeeded"
 
 
+@pytest.mark.concurrency
+def test_more_signals_while_it_stops_change_nothing(start_server):
+    """The signals had their default back once the loop was closed: a second SIGTERM that came after it ended the server at once, and left
+    the PostgreSQL and the Amazon Personalize that it had started running."""
+    server = start_server("--simulator-time-scale", "1000")
+    server.put_data("shop")
+    server.apply(config("shop"))
+    children = [int((server.data_dir / name).read_text().split()[0]) for name in ("postgres/postmaster.pid", "simulator/simulator.pid")]
+    process, server.process, sent = server.process, None, 0
+    started = time.monotonic()
+    while process.poll() is None and time.monotonic() < started + 60:
+        process.send_signal((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[sent % 3])
+        sent += 1
+        time.sleep(0.002)
+    assert process.wait(1) == 0, server.tail()
+    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
+    print(f"stopped {time.monotonic() - started:.1f} s after the first of {sent} signals")
+
+
 def test_hangup_is_no_reason_to_stop(steward):
     steward.process.send_signal(signal.SIGHUP)
     time.sleep(0.3)
