@@ -99,8 +99,11 @@ static void on_rows(const struct db_reply *reply, void *user)
         ring_add(f, reply, i);
     if (from < f->first)
         from = f->first;
-    if (f->next == from)
+    if (f->next == from) {
+        if (f->is_poked) /* while we read: what it was for may have come too late for the rows */
+            feed_poke(f);
         return;
+    }
     feed_pump_all(f);
     wake_waiters(f, from);
     feed_poke(f);
@@ -120,12 +123,15 @@ static void on_bounds(const struct db_reply *reply, void *user)
     f->last_seq = rows_int(reply, 0, 0, 0, 0);
     f->is_started = true;
     feed_pump_all(f); /* streams that asked for the past before we knew where the present is */
+    if (f->is_poked)
+        feed_poke(f);
 }
 
 void feed_poke(struct feed *f)
 {
     struct db_op op;
 
+    f->is_poked = f->is_reading;
     if (!f->api->db || f->is_stopped || f->is_reading)
         return;
     f->is_reading = true;

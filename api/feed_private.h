@@ -27,7 +27,7 @@ struct feed {
     int64_t last_seq; /* newest number read; meaningful once started */
     int64_t polled_ms;
     char seq_text[24];
-    bool is_started, is_reading, is_stopped, is_closed, is_timer_closed;
+    bool is_started, is_reading, is_poked, is_stopped, is_closed, is_timer_closed;
     struct feed_waiter *waiters;
     struct client *clients;
     size_t n_clients, n_page_readers;

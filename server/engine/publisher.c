@@ -40,12 +40,14 @@ static enum err_code number_all(struct engine *engine, struct db_conn *db, struc
     return OK;
 }
 
-/* What was written to the audit log gets its place in the hash chain. */
-static enum err_code chain_audit(struct db_conn *db, struct err *e)
+/* What was written gets its number and its place in the hash chain. Events do not wait until the
+ * chain is through: under many writes it never is. */
+static enum err_code number_and_chain(struct engine *engine, struct db_conn *db, struct err *e)
 {
     size_t count;
 
     do {
+        TRY(number_all(engine, db, e));
         FP("ob.audit_before_commit");
         TRY(audit_log_extend(db, &count, e));
         FP("ob.audit_after_commit");
@@ -81,8 +83,7 @@ void publisher_run(struct engine *engine)
         if (engine_is_stopping(engine) && !is_last)
             uv_sleep(DRAIN_EVERY_MS);
         if (engine_connect(engine, "steward publisher", &db, &e) ||
-            (is_first && step_store_wake_fused(db, &e)) || number_all(engine, db, &e) ||
-            chain_audit(db, &e)) {
+            (is_first && step_store_wake_fused(db, &e)) || number_and_chain(engine, db, &e)) {
             log_error("engine", "publisher_trouble", &e);
             engine_sleep(engine, 1, PAUSE_MS);
         } else {
