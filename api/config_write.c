@@ -73,20 +73,16 @@ bool config_change_parse(struct call *c, struct config_change *w)
     return false;
 }
 
-void config_resource_rows(struct call *c, const struct parameter_file *f, const char **resources,
-                          const char **resource_keys)
+const char *config_resource_keys(struct call *c, const struct parameter_file *f)
 {
-    AUTO_JSON json_t *rows = config_rows_resources(f);
-    AUTO_FREE char *text = NULL, *literal = NULL;
+    AUTO_FREE char *literal = NULL;
     const char **keys = arena_alloc(c->arena, (f->n_components + 1) * sizeof *keys);
     size_t n = 0;
 
     for (size_t i = 0; i < f->n_components; i++)
         keys[n++] = f->components[i].key;
-    text = json_compact(rows);
     literal = db_text_array(keys, n);
-    *resources = arena_strdup(c->arena, text);
-    *resource_keys = arena_strdup(c->arena, literal);
+    return arena_strdup(c->arena, literal);
 }
 
 /* The row of READ_CURRENT is (version, sha256, sync, state of the newest apply, document). */
@@ -185,6 +181,7 @@ static const char *json_keep(struct call *c, const json_t *value)
 
 static size_t fill_config_ops(struct call *c, struct config_change *w, struct db_op *ops)
 {
+    AUTO_JSON json_t *resources = config_rows_resources(&w->file);
     struct config_write row = {
         .name = w->file.name,
         .old_version = w->old_version,
@@ -196,7 +193,7 @@ static size_t fill_config_ops(struct call *c, struct config_change *w, struct db
         .revision = w->revision,
         .url = w->url,
         .created_by = c->who.token_id,
-        .resources = w->resources,
+        .resources = json_keep(c, resources),
         .resource_keys = w->resource_keys,
     };
     size_t n = configs_store_write(&row, ops);
@@ -330,7 +327,7 @@ static void read_current(struct call *c)
     struct db_op ops[READ_COUNT];
 
     configs_store_current(w->file.name, &ops[READ_CURRENT]);
-    configs_store_foreign(w->file.name, w->resources, &ops[READ_FOREIGN]);
+    configs_store_foreign(w->file.name, w->resource_keys, &ops[READ_FOREIGN]);
     schedules_store_owned(w->file.name, &ops[READ_OWNED]);
     configs_store_now(&ops[READ_NOW]);
     config_left_read(c, &w->file, &ops[READ_LEFT]);
@@ -342,7 +339,7 @@ void config_change_begin(struct call *c, struct config_change *w)
     if (!make_plan(c, w))
         return;
     w->warnings = findings_to_json(&w->file.warnings);
-    config_resource_rows(c, &w->file, &w->resources, &w->resource_keys);
+    w->resource_keys = config_resource_keys(c, &w->file);
     call_begin_write(c, read_current);
 }
 
@@ -401,7 +398,6 @@ void api_config_validate(struct call *c)
         answer_validated(c, w);
         return;
     }
-    config_resource_rows(c, &w->file, &w->resources, &w->resource_keys);
-    configs_store_foreign(w->file.name, w->resources, &op);
+    configs_store_foreign(w->file.name, config_resource_keys(c, &w->file), &op);
     call_read(c, &op, 1, names_read);
 }

@@ -14,7 +14,7 @@ struct config_change {
     json_t *warnings;
     const char *message, *revision, *url; /* why, from which commit, where; NULL: not said */
     const char *event;                    /* NULL: config.created or config.updated */
-    const char *resources, *resource_keys;
+    const char *resource_keys;
     const char *schedules, *schedule_paths;
     const char *old_version;  /* NULL: the config is new */
     int64_t version;          /* afterwards */
@@ -42,9 +42,8 @@ bool config_change_parse(struct call *c, struct config_change *w);
 /* From a good file to the answer. */
 void config_change_begin(struct call *c, struct config_change *w);
 
-/* The file's resources as [{key, kind, name, desired}], and the array literal of their keys. */
-void config_resource_rows(struct call *c, const struct parameter_file *f, const char **resources,
-                          const char **resource_keys);
+/* The keys of the file's resources as a text array literal. */
+const char *config_resource_keys(struct call *c, const struct parameter_file *f);
 
 /* ---- config_schedules.c ---- */
 /* Fills schedules and schedule_paths; op: rows (path, id) of those the config has. */

@@ -186,14 +186,13 @@ static void facts_read(struct call *c)
 
 void observation_facts(struct call *c, struct observation *o, phase_fn next)
 {
-    const char *rows, *keys;
+    const char *keys = config_resource_keys(c, &o->file);
     struct db_op ops[2];
 
     c->observation = o;
     c->observation_next = next;
-    config_resource_rows(c, &o->file, &rows, &keys);
     plans_store_facts(o->file.name, keys, &ops[0]);
-    configs_store_foreign(o->file.name, rows, &ops[1]);
+    configs_store_foreign(o->file.name, keys, &ops[1]);
     call_read(c, ops, ARRAY_LEN(ops), facts_read);
 }
 

@@ -223,7 +223,7 @@ static bool take_body(struct call *c, struct run_start *s)
 
     if (!body_parse(c) || !body_check(c, run_members, ARRAY_LEN(run_members)))
         return false;
-    s->options = json_deep_copy(c->body);
+    s->options = json_clone(c->body);
     json_object_del(s->options, "config");
     json_object_del(s->options, "kind");
     jobs_as_texts(s->options);

@@ -212,7 +212,7 @@ static void take_members(struct call *c, struct trigger_work *w, struct findings
     w->row.topic_arn = json_text(c->body, "topicArn");
     w->row.is_enabled = enabled ? json_is_true(enabled) ? "true" : "false" : NULL;
     json_decref(w->options);
-    w->options = json_deep_copy(json_object_get(c->body, "options"));
+    w->options = json_clone(json_object_get(c->body, "options"));
     take_limits(c, w, f);
 }
 

@@ -44,9 +44,9 @@ void configs_store_current(const char *name, struct db_op *op);
  * One row: (seconds now, database clock). Always comes.
  */
 void configs_store_now(struct db_op *op);
-/* Rows (key, owner): which of the wanted resources belong to another config. rows: [{key, kind,
- * name, desired}]. */
-void configs_store_foreign(const char *name, const char *rows, struct db_op *op);
+/* Rows (key, owner): which of the wanted resources, keys as a text array literal, belong to another
+ * config. */
+void configs_store_foreign(const char *name, const char *keys, struct db_op *op);
 
 /* Rows (key, kind, name, is_protected): what the config owns that is none of the keys (a text array
  * literal) and still lives. */

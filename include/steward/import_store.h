@@ -28,10 +28,10 @@ struct import_owner {
     bool exists;
     const char *key, *config; /* NULL: none; in the arena */
 };
-/* resources: [{key, kind, name, desired}]. */
-MUST_USE enum err_code import_store_owner(struct db_conn *c, const char *name,
-                                          const char *resources, struct arena *arena,
-                                          struct import_owner *out, struct err *e);
+/* keys: of its resources, a text array literal. */
+MUST_USE enum err_code import_store_owner(struct db_conn *c, const char *name, const char *keys,
+                                          struct arena *arena, struct import_owner *out,
+                                          struct err *e);
 /* Writes down what became of it, {"stored": true} or {"refused": {…}}, into the step's details.
  * Raises ST001 when that was settled meanwhile. */
 void import_store_settle(const char *step_id, const char *outcome, struct db_op *op);

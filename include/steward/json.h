@@ -44,6 +44,13 @@ bool json_pointer_index(char *pointer, size_t size, size_t index);
 char *json_canonical(const json_t *value);
 /* Compact text in document order. Caller owns. */
 char *json_compact(const json_t *value);
+/* The same at the end of a buffer; a text as a JSON string. */
+struct buf;
+void json_add(struct buf *out, const json_t *value);
+void json_add_string(struct buf *out, const char *text);
+/* Shares nothing with the value; jansson's copy looks for loops as its writer does (json_write.c).
+ * NULL for NULL; caller owns. */
+json_t *json_clone(const json_t *value);
 /* Type in words: "a string", "an object", … */
 const char *json_type_words(const json_t *value);
 

@@ -79,7 +79,7 @@ struct upload_config {
     int64_t now_s;
 };
 MUST_USE enum err_code uploads_store_config(struct db_conn *c, struct arena *arena,
-                                            const char *const args[2] /* name, resources */,
+                                            const char *const args[2] /* name, keys */,
                                             struct upload_config *out, struct err *e);
 /* Raises ST001 when the upload is not ours any more. state: 'applied', 'unchanged', 'refused'. */
 struct upload_end {

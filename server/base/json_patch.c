@@ -227,7 +227,7 @@ static bool do_add(const struct operation *o, json_t **document)
 
     if (!has_room(o, o->value) || !find_place(o, "path", *document, &x))
         return false;
-    add_at(&x, document, json_deep_copy(o->value));
+    add_at(&x, document, json_clone(o->value));
     return true;
 }
 
@@ -257,9 +257,9 @@ static bool do_replace(const struct operation *o, json_t **document)
     if (!has_room(o, o->value) || !find_value(o, "path", *document, &x))
         return false;
     if (x.parent && json_is_array(x.parent))
-        json_array_set_new(x.parent, x.index, json_deep_copy(o->value));
+        json_array_set_new(x.parent, x.index, json_clone(o->value));
     else
-        add_at(&x, document, json_deep_copy(o->value));
+        add_at(&x, document, json_clone(o->value));
     return true;
 }
 
@@ -283,7 +283,7 @@ static bool do_copy(const struct operation *o, json_t **document)
 
     if (!find_value(o, "from", *document, &x) || !has_room(o, value_at(&x, *document)))
         return false;
-    value = json_deep_copy(value_at(&x, *document));
+    value = json_clone(value_at(&x, *document));
     if (!find_place(o, "path", *document, &x)) {
         json_decref(value);
         return false;
@@ -383,7 +383,7 @@ void json_merge_patch(json_t *target, const json_t *patch)
         if (json_is_null(value)) {
             json_object_del(target, name);
         } else if (!json_is_object(value)) {
-            json_object_set_new(target, name, json_deep_copy(value));
+            json_object_set_new(target, name, json_clone(value));
         } else {
             if (!json_is_object(old)) {
                 json_object_set_new(target, name, json_object());

@@ -1,8 +1,8 @@
 /*
- * json_write.c - compact JSON text without jansson's search for loops.
+ * json_write.c - compact JSON text, and copies, without jansson's search for loops.
  *
- * jansson's writer prints the address of every object and list it enters and keeps it in a hash
- * table, to find what contains itself: of small documents that is most of the work. Nothing of ours
+ * jansson's own print the address of every object and list they enter and keep it in a hash table,
+ * to find what contains itself: of small documents that is most of the work. Nothing of ours
  * contains itself, as it comes from a text or is built from the leaves. The text is the same, byte
  * for byte; hashes of documents depend on that.
  */
@@ -158,7 +158,38 @@ static void write_value(struct buf *out, const json_t *value, bool is_sorted)
     }
 }
 
+json_t *json_clone(const json_t *value)
+{
+    json_t *copy, *item;
+    const char *key;
+    size_t i;
+
+    if (json_is_object(value)) {
+        copy = json_object();
+        json_object_foreach ((json_t *) value, key, item)
+            json_object_set_new_nocheck(copy, key, json_clone(item));
+        return copy;
+    }
+    if (json_is_array(value)) {
+        copy = json_array();
+        json_array_foreach (value, i, item)
+            json_array_append_new(copy, json_clone(item));
+        return copy;
+    }
+    return json_copy((json_t *) value);
+}
+
 /* NOLINTEND(misc-no-recursion) */
+
+void json_add(struct buf *out, const json_t *value)
+{
+    write_value(out, value, false);
+}
+
+void json_add_string(struct buf *out, const char *text)
+{
+    write_string(out, text, strlen(text));
+}
 
 char *json_canonical(const json_t *value)
 {

@@ -44,19 +44,27 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addc(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    if (b->length + 2 > b->capacity)
+        buf_reserve(b, 1);
+    b->data[b->length++] = c;
+    b->data[b->length] = '\0';
 }
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
+    size_t room;
     int n;
 
+    buf_reserve(b, 0);
+    room = b->capacity - b->length;
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(b->data + b->length, room, fmt, ap);
     assert(n >= 0);
-    buf_reserve(b, (size_t) n);
-    (void) vsnprintf(b->data + b->length, (size_t) n + 1, fmt, again);
+    if ((size_t) n >= room) { /* cut: once more, with room for all of it */
+        buf_reserve(b, (size_t) n);
+        (void) vsnprintf(b->data + b->length, (size_t) n + 1, fmt, again);
+    }
     va_end(again);
     b->length += (size_t) n;
 }

@@ -83,7 +83,7 @@ static json_t *section_of(const json_t *item)
             json_t *value = member ? json_object_get(resource, member) : NULL;
 
             if (value && !json_is_null(value) && !says_nothing(member, value))
-                json_object_set_new(service, member, json_deep_copy(value));
+                json_object_set_new(service, member, json_clone(value));
         }
     if (json_array_size(tags) && !kind->is_per_run)
         json_object_set(service, "tags", tags);

@@ -83,8 +83,8 @@ static struct component *add(struct builder *b, const struct asked *a)
                              .name = arena_strdup(f->arena, a->name),
                              .key = a->key,
                              .parent = a->parent,
-                             .service = json_deep_copy(a->service),
-                             .tags = json_is_array(tags) ? json_deep_copy(tags) : json_array() };
+                             .service = json_clone(a->service),
+                             .tags = json_is_array(tags) ? json_clone(tags) : json_array() };
     (void) str_copy(c->pointer, sizeof c->pointer, a->pointer);
     (void) json_object_del(c->service, "tags");
     read_workflow(c, a->workflow);

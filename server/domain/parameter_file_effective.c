@@ -27,7 +27,7 @@ static void fill_tags(json_t *service, const json_t *root_tags)
 {
     bool is_usable = json_is_array(root_tags) && json_array_size(root_tags) <= TAGS_MAX;
 
-    fill(service, "tags", is_usable ? json_deep_copy(root_tags) : json_array());
+    fill(service, "tags", is_usable ? json_clone(root_tags) : json_array());
 }
 
 static void fill_list_tags(const json_t *list, const json_t *root_tags)
@@ -121,7 +121,7 @@ static void fill_solution(json_t *solution, const json_t *root_tags)
 
 json_t *effective_document(const json_t *document)
 {
-    json_t *e = json_deep_copy(document);
+    json_t *e = json_clone(document);
     const json_t *tags = json_object_get(e, "tags");
     const json_t *solutions;
     size_t i;

@@ -122,7 +122,7 @@ static enum err_code plan_import(const struct builder *b, const struct component
     json_object_set_new(s->options, "prefix", json_string(prefix));
     json_object_set_new(s->options, "datasetType", json_string(c->dataset_type));
     if (source)
-        json_object_set_new(s->options, "source", json_deep_copy(source));
+        json_object_set_new(s->options, "source", json_clone(source));
     if (str_eq(json_text(b->options, "import"), "force") ||
         json_bool_or(b->options, "force", false))
         json_object_set_new(s->options, "isForced", json_true());
@@ -310,7 +310,7 @@ static void plan_options(const struct builder *b, const struct component *c, str
     if (c->is_blue_green && c->kind == KIND_SOLUTION)
         json_object_set_new(s->options, "blueGreen", json_true());
     if (c->ignore_fields)
-        json_object_set_new(s->options, "ignoreFields", json_deep_copy(c->ignore_fields));
+        json_object_set_new(s->options, "ignoreFields", json_clone(c->ignore_fields));
 }
 
 /* Taking down: children first. A solution waits for its own campaigns and trainings only. */
@@ -342,10 +342,10 @@ struct plan_step *plan_add_step(struct builder *b, const struct component *c)
                              .name = c->name,
                              .key = c->key,
                              .pointer = c->pointer,
-                             .request = json_deep_copy(c->service),
+                             .request = json_clone(c->service),
                              .refs = json_object(),
                              .options = json_object(),
-                             .tags = c->tags ? json_deep_copy(c->tags) : json_array() };
+                             .tags = c->tags ? json_clone(c->tags) : json_array() };
     if (!s->request)
         s->request = json_object();
     b->step_of[c - b->file->components] = b->plan->n_steps++;

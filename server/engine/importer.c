@@ -56,14 +56,22 @@ static enum err_code refuse_findings(const struct import *x, struct err *e)
                   e);
 }
 
+static const char *resource_keys(const struct import *x)
+{
+    const char **keys = arena_alloc(x->arena, (x->file.n_components + 1) * sizeof *keys);
+
+    for (size_t i = 0; i < x->file.n_components; i++)
+        keys[i] = x->file.components[i].key;
+    return keep(x->arena, db_text_array(keys, x->file.n_components));
+}
+
 /* Names that other configs have. *refusal: NULL when it is free to be stored; caller owns. */
-static enum err_code find_owners(const struct import *x, const char *resources, json_t **refusal,
-                                 struct err *e)
+static enum err_code find_owners(const struct import *x, json_t **refusal, struct err *e)
 {
     struct import_owner owner;
 
     *refusal = NULL;
-    TRY(import_store_owner(x->db, x->file.name, resources, x->arena, &owner, e));
+    TRY(import_store_owner(x->db, x->file.name, resource_keys(x), x->arena, &owner, e));
     if (owner.exists)
         *refusal = json_pack("{s:i, s:s, s:o}", "status", 409, "code", "exists", "detail",
                              json_sprintf("There is a config \"%s\" already; GET /configs/%s/plan "
@@ -100,12 +108,9 @@ static size_t config_ops(const struct import *x, const char *resources, struct d
 {
     AUTO_FREE char *canonical = json_canonical(x->file.document);
     AUTO_JSON json_t *options = json_loads(x->pending->options, 0, NULL);
-    const char **keys = arena_alloc(x->arena, (x->file.n_components + 1) * sizeof *keys);
     char sha256[HEX_SHA256];
     const char *message = json_text(options, "message");
 
-    for (size_t i = 0; i < x->file.n_components; i++)
-        keys[i] = x->file.components[i].key;
     sha256_hex(canonical, strlen(canonical), sha256);
     return configs_store_write(
         &(struct config_write){ .name = x->file.name,
@@ -116,8 +121,7 @@ static size_t config_ops(const struct import *x, const char *resources, struct d
                                 .message = message ? arena_strdup(x->arena, message) : "Imported",
                                 .created_by = x->pending->created_by,
                                 .resources = resources,
-                                .resource_keys =
-                                    keep(x->arena, db_text_array(keys, x->file.n_components)) },
+                                .resource_keys = resource_keys(x) },
         ops);
 }
 
@@ -166,7 +170,7 @@ static enum err_code settle(struct import *x, struct err *e)
         return refuse_findings(x, e);
     rows = config_rows_resources(&x->file);
     resources = keep(x->arena, json_compact(rows));
-    TRY(find_owners(x, resources, &refusal, e));
+    TRY(find_owners(x, &refusal, e));
     return refusal ? refuse(x, refusal, e) : store(x, resources, e);
 }
 

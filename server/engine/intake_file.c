@@ -99,7 +99,7 @@ static enum err_code leave(const struct applying *a, const char *reason, struct 
 static void settle_document(struct applying *a)
 {
     const struct plan_settings *settings = &engine_get_options(a->t->engine)->settings;
-    AUTO_JSON json_t *document = json_deep_copy(a->file.document);
+    AUTO_JSON json_t *document = json_clone(a->file.document);
     json_t *deployment;
     const char *name = arena_strdup(a->arena, a->file.name);
 
@@ -263,7 +263,7 @@ static enum err_code apply(struct applying *a, const char *text, size_t n, struc
         return rc;
     fill_resources(a);
     args[0] = a->file.name;
-    args[1] = a->resources;
+    args[1] = a->keys;
     TRY(uploads_store_config(a->t->db, a->arena, args, &a->config, e));
     if (a->config.version && a->upload->is_first_look)
         return leave(a, "It was there before anybody watched; the config stays as it is.", e);

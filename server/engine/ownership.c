@@ -56,7 +56,7 @@ static bool leaves_tags(const struct step_row *row)
 
 json_t *ownership_wanted(const struct worker *k, const struct step_row *row)
 {
-    json_t *wanted = row->tags ? json_deep_copy(row->tags) : json_array();
+    json_t *wanted = row->tags ? json_clone(row->tags) : json_array();
 
     if (row->verb == VERB_RELEASE || leaves_tags(row))
         json_array_clear(wanted);

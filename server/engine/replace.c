@@ -19,7 +19,7 @@
 /* What a solution cannot change: its request without what UpdateSolution takes. Caller owns. */
 static json_t *fixed_part(const struct step_row *row)
 {
-    json_t *fixed = json_deep_copy(row->request), *config;
+    json_t *fixed = json_clone(row->request), *config;
 
     if (row->kind->id == KIND_SCHEMA) {
         json_t *schema = json_incref(json_object_get(fixed, "schema"));

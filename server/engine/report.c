@@ -332,8 +332,7 @@ static json_t *drift_of(const struct work *w)
 
     if (w->row.kind->is_per_run || json_object_get(w->row.options, "leftBehind"))
         return json_array();
-    drift =
-        w->differences && w->seen != SEEN_ABSENT ? json_deep_copy(w->differences) : json_array();
+    drift = w->differences && w->seen != SEEN_ABSENT ? json_clone(w->differences) : json_array();
     if (w->seen == SEEN_ABSENT || w->seen == SEEN_FAILED || w->seen == SEEN_DELETING)
         json_array_append_new(
             drift,

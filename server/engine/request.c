@@ -110,7 +110,7 @@ static json_t *desired_switch(const struct step_row *row, const char *how)
 json_t *request_desired(const struct step_row *row)
 {
     const char *how = json_text(row->options, "autoTraining");
-    json_t *desired = how ? desired_switch(row, how) : json_deep_copy(row->request);
+    json_t *desired = how ? desired_switch(row, how) : json_clone(row->request);
     const char *member;
     json_t *arn;
 
@@ -193,7 +193,7 @@ static const struct {
 
 static void add_tags(const struct worker *k, const struct work *w, json_t *body)
 {
-    json_t *tags = json_deep_copy(w->row.tags);
+    json_t *tags = json_clone(w->row.tags);
 
     if (!tags)
         tags = json_array();
@@ -347,7 +347,7 @@ enum err_code request_build(const struct worker *k, struct work *w, enum op op, 
     /* What may already be on its way is sent again as it was. */
     bool is_again =
         op == OP_CREATE && w->row.step.intent == INTENT_MAYBE_SENT && w->row.intent_request;
-    AUTO_JSON json_t *body = json_deep_copy(is_again ? w->row.intent_request : w->row.request);
+    AUTO_JSON json_t *body = json_clone(is_again ? w->row.intent_request : w->row.request);
 
     w->operation = w->row.kind->create_op;
     if (is_again) {

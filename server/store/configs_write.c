@@ -36,7 +36,7 @@ static const struct db_stmt clock_now = {
 static const struct db_stmt resources_foreign = {
     "api_resources_foreign",
     /* LIMIT: each is looked up by its key, however long the planner takes the list to be. */
-    "SELECT r.key, r.config FROM " WANTED
+    "SELECT r.key, r.config FROM unnest($2::text[]) AS w(key)"
     " CROSS JOIN LATERAL (SELECT * FROM resources q WHERE q.key = w.key LIMIT 1) r"
     " WHERE r.config IS NOT NULL AND r.config <> $1", 2
 };
@@ -130,9 +130,9 @@ void configs_store_now(struct db_op *op)
     *op = (struct db_op){ .stmt = &clock_now };
 }
 
-void configs_store_foreign(const char *name, const char *rows, struct db_op *op)
+void configs_store_foreign(const char *name, const char *keys, struct db_op *op)
 {
-    *op = (struct db_op){ .stmt = &resources_foreign, .params = { name, rows } };
+    *op = (struct db_op){ .stmt = &resources_foreign, .params = { name, keys } };
 }
 
 void configs_store_left(const char *name, const char *keys, struct db_op *op)

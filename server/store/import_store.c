@@ -73,7 +73,7 @@ enum err_code import_store_pending(struct db_conn *c, const char *run_id, struct
 }
 
 // NOLINTNEXTLINE(readability-function-size): whose, what, where to: each its own thing
-enum err_code import_store_owner(struct db_conn *c, const char *name, const char *resources,
+enum err_code import_store_owner(struct db_conn *c, const char *name, const char *keys,
                                  struct arena *arena, struct import_owner *out, struct err *e)
 {
     AUTO_PGRES PGresult *current = NULL, *foreign = NULL;
@@ -83,7 +83,7 @@ enum err_code import_store_owner(struct db_conn *c, const char *name, const char
     configs_store_exists(name, &op);
     TRY(db_query(c, &op, &current, e));
     out->exists = PQntuples(current) > 0;
-    configs_store_foreign(name, resources, &op);
+    configs_store_foreign(name, keys, &op);
     TRY(db_query(c, &op, &foreign, e));
     if (PQntuples(foreign)) {
         out->key = arena_strdup(arena, PQgetvalue(foreign, 0, 0));
