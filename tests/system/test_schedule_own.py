@@ -99,8 +99,14 @@ def test_one_of_a_document_is_changed_there(steward, shop):
     for answer in (steward.call("PATCH", path, json={"expression": "rate(1 day)"}), steward.call("DELETE", path)):
         assert answer.status_code == 409 and answer.json()["code"] == "owned-by-config", answer.text
         assert "own" in answer.json()["detail"] and "/datasetGroup/workflowConfig/schedules/import" in answer.json()["detail"]
-    assert steward.ok("PATCH", path, json={"paused": True})["paused"]
-    assert "paused" not in steward.ok("PATCH", path, json={"paused": False})
+    assert steward.ok("PATCH", path, json={"paused": True, "reason": "stocktaking"})["paused"]
+    # A pause is not the file's: a new version, even of the schedule itself, changes nothing of it.
+    document = steward.ok("GET", f"/configs/{shop}")["document"]
+    document["datasetGroup"]["workflowConfig"]["schedules"]["import"] = "cron(17 4 * * ? *)"
+    steward.wait_run(steward.apply(document)["run"]["id"])
+    changed, = [s for s in steward.ok("GET", f"/schedules?config={shop}")["items"] if s["owner"] == "config"]
+    assert changed["expression"] == "cron(17 4 * * ? *)" and changed["paused"]["reason"] == "stocktaking"
+    assert "paused" not in steward.ok("PATCH", f"/schedules/{changed['id']}", json={"paused": False})
 
 
 def test_a_calendar(steward, shop):
