@@ -175,7 +175,8 @@ static void with_counts(struct call *c)
         if (str_eq(rows_text(c->reply, 0, i, 0), "halt"))
             print_gauge(
                 &out, "sends_halted",
-                "1 while nothing is sent, because the database was restored or failed over.",
+                "1 while nothing is sent, because the database was restored or failed over, or its "
+                "clock was set.",
                 str_eq(rows_text(c->reply, 0, i, 2), "0") ? 0 : 1);
     print_deliveries(c, &out);
     respond(c, &out);

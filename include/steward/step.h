@@ -173,10 +173,21 @@ struct command {
     int64_t wait_ms, jitter_ms;
 };
 
+/* Where a look begins. */
+enum look_by {
+    LOOK_BY_ARN,   /* what is on record */
+    LOOK_BY_NAME,  /* ours: generated, or the config's */
+    LOOK_AMONG_ALL /* per-run: whichever is current */
+};
+/* What an uncertain create of ours may have made comes first, be the mark on record or lost
+ * (is_restored): the ARN on record may be of a foreign one that was waited for before. */
+enum look_by step_look_by(const struct step *s, bool has_arn, bool is_restored);
+
 /* The one decision. db_now_ms: the database's clock. */
 void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c);
-/* What bears the step's generated name was found, and no mark of it is on record: the mark was lost
- * (a failover, a restore). The intent is as if it were maybe sent. */
+/* What bears the step's generated name was found, and its mark is not the last one on record: that
+ * was answered with NO, or was lost (a failover, a restore). The intent is as if it were maybe
+ * sent. */
 void step_recover(struct step *s);
 /* Name of a violated local invariant, or NULL. */
 const char *step_check(const struct step *s);

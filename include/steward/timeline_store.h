@@ -12,5 +12,9 @@ struct timeline {
 };
 MUST_USE enum err_code timeline_store_check(struct db_conn *c, int64_t quiescence_ms,
                                             struct timeline *out, struct err *e);
+/* The database's clock was set: what is on record of times can not be compared with those to come.
+ * Nothing is sent for the quiescence, and all is looked at again. */
+MUST_USE enum err_code timeline_store_void(struct db_conn *c, int64_t quiescence_ms,
+                                           struct timeline *out, struct err *e);
 
 #endif

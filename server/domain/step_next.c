@@ -21,8 +21,9 @@
 #define DELETE_TRIES    30 /* refusals of a deletion because something hangs under it */
 #define PAUSED_POLL_MS  30000
 #define HELD_POLL_MS    300000
-#define EXISTS_TRIES \
-    6 /* looks for a resource that must exist before "the name is taken elsewhere" */
+/* Looks for a resource that must exist before "the name is taken elsewhere": together they outlast
+ * a list that lags by a minute. */
+#define EXISTS_TRIES 8
 
 int64_t step_backoff_ms(int failures)
 {
@@ -58,8 +59,6 @@ const char *step_check(const struct step *s)
         return "sends without an intent";
     if (s->attempt < 1 || s->attempt > s->max_attempts)
         return "attempt out of range";
-    if (s->ambiguous_ms > s->last_mark_ms)
-        return "ambiguous after the last mark";
     return NULL;
 }
 
@@ -70,6 +69,24 @@ void step_recover(struct step *s)
     s->intent = INTENT_MAYBE_SENT;
     s->op = OP_CREATE;
     s->sends += s->sends == 0;
+}
+
+/* A NO to the last call says nothing about an uncertain one before it. */
+static bool may_be_made(const struct step *s)
+{
+    return s->op == OP_CREATE && (s->intent == INTENT_MAYBE_SENT ||
+                                  (s->intent == INTENT_PLANNED && s->ambiguous_ms != 0));
+}
+
+enum look_by step_look_by(const struct step *s, bool has_arn, bool is_restored)
+{
+    bool may_be_lost = is_restored && s->intent != INTENT_SAVED;
+
+    if (s->is_per_run && (may_be_made(s) || may_be_lost))
+        return LOOK_BY_NAME;
+    if (has_arn)
+        return LOOK_BY_ARN;
+    return s->is_per_run ? LOOK_AMONG_ALL : LOOK_BY_NAME;
 }
 
 static void wait_for(struct command *c, enum why why, int64_t wait_ms, int64_t jitter_ms)
@@ -417,7 +434,47 @@ static void wait_for_resume(const struct outcome *o, int64_t now, struct command
     wait_for(c, WHY_PAUSED, left < PAUSED_POLL_MS ? left : PAUSED_POLL_MS, 1000);
 }
 
-void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c)
+/* Until when a call of this step may still land; 0: none is under way. */
+static int64_t may_land_until_ms(const struct step *s, const struct command *c)
+{
+    /* The last one was answered with NO, or "exists": what was uncertain before it counts. */
+    bool is_answered = s->intent != INTENT_MAYBE_SENT || s->is_lagging || c->is_refund;
+    int64_t maybe_ms = is_answered ? s->ambiguous_ms : s->last_mark_ms;
+    bool is_on_record = s->intent == INTENT_SAVED && s->op == OP_CREATE; /* a late one is refused */
+
+    return maybe_ms == 0 || is_on_record || s->op == OP_STOP ? 0 : maybe_ms + s->quiescence_ms;
+}
+
+/* Ends without what its own calls may still make or do. */
+static bool gives_up(const struct command *c)
+{
+    switch ((int) c->type) {
+    case CMD_CANCEL:
+        return true;
+    case CMD_FAIL:
+        return !c->is_found && c->why != WHY_NAME_TAKEN;
+    case CMD_DONE:
+        return c->why == WHY_CURRENT || c->why == WHY_NO_INPUT;
+    default:
+        return false;
+    }
+}
+
+/* A step that gives up keeps its resource until none of its calls can land any more: what they make
+ * would be nobody's, and what they change or delete would be the next run's. */
+static void hold_back(const struct step *s, int64_t now, struct command *c)
+{
+    int64_t until_ms = gives_up(c) ? may_land_until_ms(s, c) : 0;
+
+    if (now >= until_ms)
+        return;
+    wait_for(c, WHY_VERIFY, until_ms - now, 0);
+    c->is_found = false;
+    c->is_ambiguous = s->intent == INTENT_MAYBE_SENT && !c->is_refund && !s->is_lagging;
+}
+
+static void decide(const struct step *s, const struct outcome *o, int64_t db_now_ms,
+                   struct command *c)
 {
     *c = (struct command){ .type = CMD_NONE, .id = s->command_id + 1, .op = OP_NONE };
     assert(step_check(s) == NULL);
@@ -430,8 +487,9 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
             return;
         }
         /* Cancelled and certainly without effect in flight: no need to look. */
-        c->type = s->is_cancelled && s->intent != INTENT_MAYBE_SENT && !is_to_stop(s) ? CMD_CANCEL
-                                                                                      : CMD_PROBE;
+        c->type = s->is_cancelled && s->intent != INTENT_MAYBE_SENT && !is_to_stop(s) && !may_be_made(s)
+                      ? CMD_CANCEL
+                      : CMD_PROBE;
         return;
     case OUT_SEEN:
         on_seen(s, o, db_now_ms, c);
@@ -485,4 +543,10 @@ void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms,
         break;
     }
     abort();
+}
+
+void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c)
+{
+    decide(s, o, db_now_ms, c);
+    hold_back(s, db_now_ms, c);
 }

@@ -34,10 +34,10 @@ static void start_call(struct work *w, const char *operation, json_t *request)
     w->call.user = w;
 }
 
-/* Whether something of this attempt may be there already, under the generated name. */
+/* Something of this attempt may be there already, under the generated name. */
 static bool asks_by_name(const struct step_row *row)
 {
-    return row->step.intent == INTENT_MAYBE_SENT || row->is_restored;
+    return step_look_by(&row->step, row->arn != NULL, row->is_restored) == LOOK_BY_NAME;
 }
 
 enum look_result look_describe(struct work *w, const char *arn)
@@ -548,7 +548,7 @@ enum look_result look_begin(struct worker *k, struct work *w, enum seen *seen)
         return audit_begin(w);
     if (row->verb == VERB_APPROVE)
         return approval_begin(k, w);
-    if (row->arn && row->verb != VERB_STOP) {
+    if (row->arn && row->verb != VERB_STOP && !asks_by_name(row)) {
         w->look.is_foreign = !row->step.is_ours;
         return look_describe(w, row->arn);
     }

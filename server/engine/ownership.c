@@ -17,13 +17,18 @@
 
 #define MARK "steward:deployment"
 
-bool ownership_needs_tags(const struct work *w)
+/* Its tags are not asked for yet: whose it is, is judged once it is there. */
+static bool is_being_made(const struct work *w)
 {
     const char *status = decide_status(w->row.kind, w->observed);
 
+    return str_starts(status, "CREATE PENDING") || str_starts(status, "CREATE IN_PROGRESS");
+}
+
+bool ownership_needs_tags(const struct work *w)
+{
     return w->row.kind->is_taggable && !w->row.kind->is_per_run && w->row.verb != VERB_STOP &&
-           !str_starts(status, "DELETE") && !str_starts(status, "CREATE PENDING") &&
-           !str_starts(status, "CREATE IN_PROGRESS");
+           !str_starts(decide_status(w->row.kind, w->observed), "DELETE") && !is_being_made(w);
 }
 
 static const char *tag_value(const json_t *tags, const char *key)
@@ -188,14 +193,15 @@ static void judge_adoption(struct work *w, const char *owner, bool is_ours)
     const char *adopt = json_text_or(w->row.options, "adopt", "auto");
     const char *title = w->row.kind->title, *name = w->row.name;
 
-    if (is_ours || w->row.step.is_ours)
+    if (is_ours)
         return;
+    /* Also of what this step has made: somebody else may have put another one in its place. */
     if (owner && !str_eq(adopt, "takeover"))
         conflict(w,
                  "The %s %s belongs to another deployment of Steward (%s); set \"adopt\": "
                  "\"takeover\" in its workflowConfig to take it over.",
                  title, name, owner);
-    else if (!owner && str_eq(adopt, "never") && !is_recorded(w))
+    else if (!owner && str_eq(adopt, "never") && !w->row.step.is_ours && !is_recorded(w))
         conflict(w,
                  "The %s %s exists already and was not made by Steward, and \"adopt\" is "
                  "\"never\": choose another name, or allow the adoption.",
@@ -209,7 +215,7 @@ void ownership_judge(const struct worker *k, struct work *w)
 
     if (w->row.verb == VERB_DELETE || w->row.verb == VERB_RETIRE ||
         json_object_get(w->row.options, "leftBehind")) {
-        if (!*w->look.conflict)
+        if (!*w->look.conflict && !(w->row.kind->is_taggable && is_being_made(w)))
             judge_removal(w, owner, is_ours);
         return;
     } else if (w->row.verb == VERB_ENSURE || w->row.verb == VERB_OBSERVE) {

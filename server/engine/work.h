@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "steward/aws.h"
+#include "steward/db_clock.h"
 #include "steward/engine.h"
 #include "steward/id.h"
 #include "steward/step.h"
@@ -106,6 +107,7 @@ struct worker {
     size_t n_to_save;
     int64_t first_save_ms;          /* when the oldest of to_save got there */
     int64_t db_offset_ms;           /* database clock minus clock_mono_ms() */
+    struct db_clock clock;          /* the same, as bounds over time */
     int64_t renewed_ms, claimed_ms; /* clock_mono_ms() of the last time */
     _Atomic bool is_woken;          /* set by other threads: claim at once */
     uint64_t generation;            /* of the connection whose timeline is known */
@@ -208,6 +210,10 @@ const char *approval_result(enum why why);
 /* ---- watch.c ---- */
 /* After a new connection: whether the database is still the one that was known (I31). */
 MUST_USE enum err_code watch_timeline(struct worker *k, struct err *e);
+/* After a claim that was asked for at before_ms: whether somebody set the database's clock, or the
+ * connection is another one; then what was claimed is let go of. */
+MUST_USE enum err_code watch_clock(struct worker *k, int64_t before_ms, int64_t db_ms,
+                                   bool *is_other, struct err *e);
 
 /* ---- pace.c ---- */
 /* How often to look at what is in progress. */

@@ -161,8 +161,8 @@ static bool look_went(struct worker *k, struct work *w, enum look_result result,
     w->seen = o->seen;
     if (w->look.is_own_name) {
         w->row.step.is_ours = true;
-        if (w->row.is_restored && o->seen != SEEN_ABSENT)
-            step_recover(&w->row.step); /* its mark was lost with the database's last commits */
+        if (o->seen != SEEN_ABSENT)
+            step_recover(&w->row.step);
     }
     if (o->seen == SEEN_FAILED && judge_failure_is_final(w))
         w->row.step.max_attempts = w->row.step.attempt;
@@ -267,10 +267,11 @@ static enum err_code claim_steps(struct worker *k, struct err *e)
     struct claim claim;
     int64_t now = clock_mono_ms();
     enum err_code rc = step_store_claim(k->db, k->owner, &wish, &claim, e);
+    bool is_other_time = false;
 
-    /* Connected anew meanwhile: whether to the same history is looked at first; the leases lapse.
-     */
-    if (!rc && db_conn_generation(k->db) != k->generation)
+    if (!rc)
+        rc = watch_clock(k, now, claim.db_now_ms, &is_other_time, e);
+    if (rc || is_other_time) /* that comes first; the leases lapse */
         while (claim.count > 0)
             step_row_done(&claim.rows[--claim.count]);
     if (rc || claim.count == 0) {

@@ -51,6 +51,10 @@ static const struct db_stmt save_steps = {
     "'create') ELSE s.intent_op END,"
     " intent_name = CASE WHEN u.is_retry THEN NULL ELSE s.intent_name END,"
     " attempt = s.attempt + CASE WHEN u.is_retry THEN 1 ELSE 0 END,"
+    /* What a restore took away may have been this attempt's beginning: it looks by its name first.
+     */
+    " is_restored = s.is_restored OR (u.is_retry AND EXISTS (SELECT FROM server_identity WHERE "
+    "halted_at > clock_timestamp() - interval '7 days')),"
     " sends = CASE WHEN u.is_retry THEN 0 ELSE s.sends END,"
     " spent = greatest(0, s.spent - CASE WHEN u.is_refund AND s.intent_op <> 'stop' THEN 1 ELSE 0 "
     "END),"

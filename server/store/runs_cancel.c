@@ -1,10 +1,10 @@
 /*
  * runs_cancel.c - the durable cancel: after its commit no new intent is marked for the run.
  *
- * A step whose last send may have had an effect (intent maybe_sent) is left to the engine, which
- * looks at what came of it. A lease is taken away by emptying its owner, so a worker that is about
- * to mark loses its fence. When the cancel asks for it, a training that the run has begun is left
- * to the engine, too: it stops it first.
+ * A step one of whose sends may have had an effect, or still have it (intent maybe_sent, an
+ * uncertain one before), is left to the engine, which looks at what came of it. A lease is taken
+ * away by emptying its owner, so a worker that is about to mark loses its fence. When the cancel
+ * asks for it, a training that the run has begun is left to the engine, too: it stops it first.
  */
 #include <assert.h>
 
@@ -35,7 +35,7 @@ static const struct db_stmt cancel_steps = {
     "UPDATE steps SET state = 'cancelled', finished_at = clock_timestamp(), reason = $2, wake_at"
     " = 'infinity',"
     " lease_owner = NULL WHERE run_id = $1 AND state IN ('blocked', 'ready', 'waiting')"
-    " AND intent_state <> 'maybe_sent' AND NOT (" TO_STOP ")",
+    " AND intent_state <> 'maybe_sent' AND ambiguous_at IS NULL AND NOT (" TO_STOP ")",
     2
 };
 /* What is left waits for the engine, which is asked to look now (a leased step is being looked

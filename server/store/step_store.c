@@ -35,7 +35,11 @@ static const struct db_stmt claim_due = {
     "c.intent_op, c.intent_name,"
     "  c.intent_request, c.sends, (extract(epoch FROM c.last_mark_at) * 1000)::bigint AS "
     "last_mark_ms,"
-    "  (extract(epoch FROM c.ambiguous_at) * 1000)::bigint AS ambiguous_ms, c.baseline, "
+    /* What is to be deleted may still be made again by an uncertain create of a run before. */
+    "  (extract(epoch FROM greatest(c.ambiguous_at, CASE WHEN c.verb IN ('delete', 'retire') THEN "
+    "(SELECT max(p.ambiguous_at) FROM runs q JOIN steps p ON p.run_id = q.id WHERE q.config = "
+    "r.config AND p.resource_key = c.resource_key AND p.intent_op = 'create' AND q.finished_at > "
+    "clock_timestamp() - interval '1 hour') END)) * 1000)::bigint AS ambiguous_ms, c.baseline, "
     "c.failures, c.arn, c.waiting_for,"
     "  c.details, c.is_restored, (extract(epoch FROM c.started_at) * 1000)::bigint AS started_ms,"
     "  (r.cancel_requested_at IS NOT NULL) AS is_cancelled, r.cancel_stops,"
@@ -152,8 +156,8 @@ static const struct db_stmt mark_why_not = {
     " (SELECT 'Spending is stopped' || coalesce(': ' || reason, '') || '.' FROM server_pause),"
     " (u.quota > 0 AND s.quota_since IS NOT NULL), (u.op <> 'stop' AND (SELECT server_may_send()) IS NOT TRUE),"
     " (SELECT (extract(epoch FROM halted_until) * 1000)::bigint FROM server_identity),"
-    " (SELECT 'The database was restored or failed over at ' || " SQL_AT("halted_at")
-    " || ', and may have lost what was sent before: nothing is sent until ' || " SQL_AT("halted_until") " || '.' FROM server_identity)"
+    " (SELECT 'The database was restored or failed over, or its clock was set, at ' || " SQL_AT("halted_at")
+    " || ', so what was sent before may be unknown: nothing is sent until ' || " SQL_AT("halted_until") " || '.' FROM server_identity)"
     " FROM json_to_recordset($1::json) AS u(id text, token bigint, op text, quota int, buys boolean) JOIN steps s ON s.id = u.id"
     " JOIN runs r ON r.id = s.run_id",
     3

@@ -1,21 +1,87 @@
 /*
- * world.c - the fake world.
+ * world.c - the fake world's time: events, chance, the faults of a seed, the end.
  *
  * Single thread, a heap of (time, event), a generator seeded once. Which faults happen at all, and
  * how often, is drawn per seed (swarm testing), so that quiet faults are not drowned by loud ones.
- * After HEAL_MS all faults stop: then every step must end.
+ * After HEAL_MS all faults stop: then every run must end, within a bound.
  */
-#include "world_internal.h"
-
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-const char *const mutant_names[MUTANT_COUNT] = {
-    "none",        "no-fence", "late-signing",   "short-quiescence", "unmatched-reply",
-    "blind-retry", "no-mark",  "ignored-cancel", "unseen-restore",   "short-halt",
-    "set-clock"
+#include "world_internal.h"
+
+#define BIT(fault) (1U << (fault))
+
+/* needs: faults without which the mistake can not show; they are on when it is made. */
+static const struct {
+    const char *name;
+    uint32_t needs;
+} mutants[MUTANT_COUNT] = {
+    [MUTANT_NONE] = { "none", 0 },
+    [MUTANT_NO_FENCE] = { "no-fence", 0 },
+    [MUTANT_LATE_SIGNING] = { "late-signing", BIT(FAULT_PAUSE) },
+    [MUTANT_SHORT_QUIESCENCE] = { "short-quiescence", BIT(FAULT_LATE_LANDING) },
+    [MUTANT_UNMATCHED_REPLY] = { "unmatched-reply", BIT(FAULT_LATE_LANDING) },
+    [MUTANT_BLIND_RETRY] = { "blind-retry", 0 },
+    [MUTANT_NO_MARK] = { "no-mark", 0 },
+    [MUTANT_IGNORED_CANCEL] = { "ignored-cancel", BIT(FAULT_CANCEL) | BIT(FAULT_LOST_REPLY) },
+    [MUTANT_UNSEEN_RESTORE] = { "unseen-restore", BIT(FAULT_FAILOVER) },
+    [MUTANT_SHORT_HALT] = { "short-halt", BIT(FAULT_FAILOVER) },
+    [MUTANT_SET_CLOCK] = { "set-clock", BIT(FAULT_WALL_CLOCK) | BIT(FAULT_LATE_LANDING) },
+    [MUTANT_UNSEEN_CLOCK] = { "unseen-clock", BIT(FAULT_DATABASE_CLOCK) | BIT(FAULT_LATE_LANDING) },
+    [MUTANT_UNCOUNTED_FUSE] = { "uncounted-fuse", BIT(FAULT_TIGHT_FUSE) },
+    [MUTANT_EAGER_REFUND] = { "eager-refund", BIT(FAULT_TIGHT_FUSE) },
+    [MUTANT_IGNORED_QUOTA] = { "ignored-quota", BIT(FAULT_QUOTA) },
+    [MUTANT_IGNORED_PAUSE] = { "ignored-pause", BIT(FAULT_SPENDING) },
+    [MUTANT_UNVERIFIED_UPDATE] = { "unverified-update",
+                                   BIT(FAULT_MORE_RUNS) | BIT(FAULT_LATE_LANDING) },
+    [MUTANT_HASTY_DELETE] = { "hasty-delete", BIT(FAULT_MORE_RUNS) | BIT(FAULT_LATE_LANDING) },
+    [MUTANT_BLIND_ADOPTION] = { "blind-adoption", BIT(FAULT_OPERATOR) },
+    [MUTANT_BLIND_DELETE] = { "blind-delete", BIT(FAULT_OPERATOR) | BIT(FAULT_MORE_RUNS) },
+    [MUTANT_ADOPTED_FIRST] = { "adopted-first", BIT(FAULT_OPERATOR) | BIT(FAULT_LOST_REPLY) },
 };
+
+const char *world_mutant_name(enum mutant mutant)
+{
+    return mutants[mutant].name;
+}
+
+/* most: of the rate, in 1/1000 per occasion. */
+static const struct {
+    const char *name;
+    unsigned most;
+} faults[FAULT_COUNT] = {
+    [FAULT_CRASH] = { "crash", 60 },
+    [FAULT_PAUSE] = { "pause", 80 },
+    [FAULT_DYING_COMMIT] = { "dying-commit", 1000 },
+    [FAULT_LOST_COMMIT] = { "lost-commit", 60 },
+    [FAULT_FAILOVER] = { "failover", 60 },
+    [FAULT_DATABASE_CLOCK] = { "database-clock", 60 },
+    [FAULT_WALL_CLOCK] = { "wall-clock", 900 },
+    [FAULT_LOST_REPLY] = { "lost-reply", 300 },
+    [FAULT_SERVER_ERROR] = { "server-error", 200 },
+    [FAULT_LATE_LANDING] = { "late-landing", 200 },
+    [FAULT_THROTTLE] = { "throttle", 300 },
+    [FAULT_STORM] = { "storm", 950 },
+    [FAULT_LIST_LAG] = { "list-lag", 1000 },
+    [FAULT_JOB_FAILURE] = { "job-failure", 150 },
+    [FAULT_QUOTA] = { "quota", 500 },
+    [FAULT_TIGHT_FUSE] = { "tight-fuse", 1000 },
+    [FAULT_OPERATOR] = { "operator", 1000 },
+    [FAULT_CANCEL] = { "cancel", 500 },
+    [FAULT_STOP] = { "stop", 500 },
+    [FAULT_SPENDING] = { "spending", 500 },
+    [FAULT_MORE_RUNS] = { "more-runs", 1000 },
+};
+
+const char *world_fault_name(enum fault fault)
+{
+    return faults[fault].name;
+}
+
+/* ---- chance ---- */
 
 static uint64_t draw(struct world *w)
 {
@@ -31,16 +97,36 @@ int64_t below(struct world *w, int64_t n)
     return n > 0 ? (int64_t) (draw(w) % (uint64_t) n) : 0;
 }
 
-bool chance(struct world *w, unsigned per_mille)
+bool is_healed(const struct world *w)
 {
-    return w->now_ms < HEAL_MS && below(w, 1000) < (int64_t) per_mille;
+    return w->now_ms >= HEAL_MS;
+}
+
+bool happens(struct world *w, unsigned per_mille)
+{
+    return !is_healed(w) && below(w, 1000) < (int64_t) per_mille;
+}
+
+bool strikes(struct world *w, enum fault fault)
+{
+    return w->rates[fault] > 0 && happens(w, w->rates[fault]);
+}
+
+int64_t db_now(const struct world *w)
+{
+    return w->now_ms + w->db_skew_ms;
+}
+
+void count(struct world *w, enum count what)
+{
+    w->out->counts[what]++;
 }
 
 void violate(struct world *w, const char *what)
 {
     if (!w->out->violation)
         w->out->violation = what;
-    if (w->verbose)
+    if (w->x->is_told)
         printf("  VIOLATION %s\n", what);
 }
 
@@ -85,354 +171,168 @@ static struct event pop(struct world *w)
     return top;
 }
 
-static void later(struct world *w, int r, enum event_type type, int64_t delay_ms)
-{
-    struct event ev = { .at_ms = w->now_ms + delay_ms,
-                        .type = type,
-                        .replica = r,
-                        .incarnation = w->replicas[r].incarnation,
-                        .call = w->replicas[r].call };
-
-    /* A process may be stopped between any two of its instructions. */
-    if ((type == EV_MARK || type == EV_SEND || type == EV_SAVE) && chance(w, w->pause)) {
-        ev.at_ms += below(w, 20 * MINUTE);
-        w->out->pauses++;
-    }
-    push(w, ev);
-}
-
-/* ---- the database ---- */
-
-void drop(struct world *w, int r)
-{
-    w->replicas[r].is_busy = false;
-    w->replicas[r].call = 0;
-    later(w, r, EV_POLL, 200 + below(w, 1000));
-}
-
-/* ---- the shell around the core ---- */
-
-static void execute(struct world *w, int r)
-{
-    struct replica *p = &w->replicas[r];
-
-    p->copy.step.command_id = p->command.id;
-    p->call = ++w->next_call;
-    switch (p->command.type) {
-    case CMD_PROBE:
-        later(w, r, EV_LOOKED, 20 + below(w, 500));
-        return;
-    case CMD_MARK:
-        p->marked_ms = w->now_ms;
-        later(w, r, EV_MARK, 1 + below(w, 20));
-        return;
-    case CMD_SEND:
-        later(w, r, EV_SEND, 1 + below(w, 50));
-        return;
-    case CMD_NONE:
-    case CMD_DROP:
-        drop(w, r);
-        return;
-    case CMD_SAVE:
-    case CMD_WAIT:
-    case CMD_RETRY:
-    case CMD_FAIL:
-    case CMD_CANCEL:
-    case CMD_DONE:
-        later(w, r, EV_SAVE, 1 + below(w, 20));
-        return;
-    }
-}
-
-void proceed(struct world *w, int r, enum outcome_type type, enum seen seen, uint32_t command_id)
-{
-    struct replica *p = &w->replicas[r];
-    struct outcome o = { .type = type,
-                         .seen = seen,
-                         .command_id = command_id,
-                         .mark_ms = p->copy.step.last_mark_ms,
-                         .sends = p->copy.step.sends };
-    struct command c;
-
-    if (step_check(&p->copy.step)) {
-        violate(w, step_check(&p->copy.step));
-        drop(w, r);
-        return;
-    }
-    step_next(&p->copy.step, &o, w->now_ms, &c);
-    if (c.type == CMD_NONE)
-        return; /* matched nothing: whatever is open stays open */
-    p->command = c;
-    execute(w, r);
-}
-
-/* Polling every second finds nothing before something is due: it is skipped, not simulated. */
-static int64_t until_due_ms(const struct world *w)
-{
-    int64_t soonest = w->now_ms + 20 * MINUTE;
-
-    for (int i = 0; i < STEPS; i++)
-        if (is_live(&w->rows[i]) && w->rows[i].wake_ms < soonest)
-            soonest = w->rows[i].wake_ms;
-    return soonest > w->now_ms + 200 ? soonest - w->now_ms : 200;
-}
-
-static void on_poll(struct world *w, int r)
-{
-    struct replica *p = &w->replicas[r];
-    struct row *row = NULL;
-
-    if (p->is_busy)
-        return;
-    for (int i = 0; i < STEPS && !row; i++)
-        if (is_live(&w->rows[i]) && w->rows[i].wake_ms <= w->now_ms)
-            row = &w->rows[i], p->step = i;
-    if (!row) {
-        later(w, r, EV_POLL, until_due_ms(w) + below(w, 1000));
-        return;
-    }
-    row->owner = r;
-    row->token++;
-    row->wake_ms = w->now_ms + LEASE;
-    remember(w);
-    if (chance(w, w->lost_commit)) { /* claimed, and the reply was lost: the lease must lapse */
-        later(w, r, EV_POLL, 1000);
-        return;
-    }
-    p->is_busy = true;
-    p->token = row->token;
-    p->copy = *row;
-    p->copy.step.is_cancelled = w->is_cancelled;
-    p->copy.step.is_ours = row->step.intent == INTENT_SAVED;
-    p->copy.step.command_id = 0;
-    proceed(w, r, OUT_CLAIMED, SEEN_ABSENT, 0);
-}
-
-static void on_send(struct world *w, int r)
-{
-    struct replica *p = &w->replicas[r];
-    bool is_late = w->mutant == MUTANT_LATE_SIGNING;
-    struct event call = { .type = EV_LAND,
-                          .replica = r,
-                          .incarnation = p->incarnation,
-                          .call = p->call,
-                          .step = p->step,
-                          .attempt = p->copy.step.attempt,
-                          .op = p->command.op,
-                          .dated_ms = is_late ? w->now_ms : p->command.mark_ms };
-
-    if (chance(w, w->clock)) /* somebody sets the clock between the look and the send */
-        w->wall_skew_ms[r] += below(w, 2 * WINDOW) - WINDOW;
-    if (w->mutant == MUTANT_SET_CLOCK)
-        call.dated_ms += w->wall_skew_ms[r];
-    if (!is_late && w->now_ms - p->marked_ms > SEND_WITHIN) {
-        proceed(w, r, OUT_NOT_SENT, SEEN_ABSENT, p->command.id);
-        return;
-    }
-    w->out->sends++;
-    if (chance(w, w->failover)) /* what was just marked may not have got to the standby */
-        push(w, (struct event){ .at_ms = w->now_ms + below(w, 20 * SECOND), .type = EV_FAILOVER });
-    call.at_ms = w->now_ms + 10 + below(w, 2000);
-    if (chance(w, w->late_landing)) /* held up in the network, for seconds or for hours */
-        call.at_ms += below(w, chance(w, 500) ? 30 * SECOND : 180 * MINUTE);
-    push(w, call);
-    w->n_landing++;
-    later(w, r, EV_TIMEOUT, CALL_TIMEOUT);
-}
-
-static void on_reply(struct world *w, const struct event *ev)
-{
-    struct replica *p = &w->replicas[ev->replica];
-    enum outcome_type type = ev->reply;
-    bool is_mine = p->call == ev->call && p->incarnation == ev->incarnation;
-
-    if (w->mutant == MUTANT_UNMATCHED_REPLY)
-        is_mine = p->is_busy && p->command.type == CMD_SEND;
-    if (!is_mine || !p->is_busy)
-        return; /* a reply of an abandoned call is dropped */
-    if (w->mutant == MUTANT_BLIND_RETRY && type == OUT_SENT_UNKNOWN)
-        type = OUT_SENT_BUSY;
-    proceed(w, ev->replica, type, SEEN_ABSENT, p->command.id);
-}
-
-static void on_timeout(struct world *w, const struct event *ev)
-{
-    struct replica *p = &w->replicas[ev->replica];
-
-    if (p->call != ev->call || p->command.type != CMD_SEND)
-        return;
-    proceed(w, ev->replica, w->mutant == MUTANT_BLIND_RETRY ? OUT_SENT_BUSY : OUT_SENT_UNKNOWN,
-            SEEN_ABSENT, p->command.id);
-}
-
-static void on_crash(struct world *w, int r)
-{
-    struct replica *p = &w->replicas[r];
-
-    p->incarnation++;
-    p->is_busy = false;
-    p->is_up = false;
-    p->call = 0;
-    w->out->crashes++;
-    later(w, r, EV_RESTART, 100 + below(w, 90 * SECOND));
-}
+/* ---- what happens ---- */
 
 static void note(struct world *w, const struct event *ev)
 {
-    static const char *const names[] = { "poll", "crash",  "restart", "pause", "looked",
-                                         "mark", "send",   "land",    "reply", "timeout",
-                                         "save", "cancel", "failover" };
+    static const char *const names[EV_COUNT] = { "poll",   "restart", "looked",   "mark",
+                                                 "send",   "timeout", "save",     "land",
+                                                 "reply",  "dying",   "failover", "clock",
+                                                 "person", "resume",  "operator" };
     uint64_t x = (uint64_t) ev->at_ms * 31 + (uint64_t) ev->type * 7 + (uint64_t) ev->replica;
+    const struct replica *p = &w->replicas[ev->replica];
+    const struct row *row = &w->db.rows[p->step];
 
     w->out->trace = (w->out->trace ^ x) * 0x100000001B3ULL;
-    w->out->events++;
-    if (w->verbose && ev->type != EV_POLL) {
-        const struct replica *p = &w->replicas[ev->replica];
+    count(w, COUNT_EVENTS);
+    if (!w->x->is_told || ev->type == EV_POLL)
+        return;
+    printf("%11.3f s  %d.%u %-8s", (double) ev->at_ms / 1000.0, ev->replica, p->incarnation,
+           names[ev->type]);
+    if (ev->type == EV_LAND)
+        printf(" row %d op %d name %d dated %.3f s\n", ev->call.row, ev->call.op, ev->call.name,
+               (double) ev->call.dated_ms / 1000.0);
+    else if (ev->type < EV_LAND || ev->type == EV_REPLY)
+        printf(" row %d (run %d of config %d, %s, goal %d) state %d intent %d sends %d; command %d "
+               "op %d why %d%s\n",
+               p->step, row->run, row->config, things[row->thing].name, row->step.goal,
+               row->step.state, row->step.intent, row->step.sends, p->command.type, p->command.op,
+               p->command.why, p->incarnation != ev->incarnation ? " (gone)" : "");
+    else
+        printf("\n");
+}
 
-        printf("%10.3f s  replica %d.%u  %-8s step %d intent %d sends %d command %d why %d\n",
-               (double) ev->at_ms / 1000.0, ev->replica, p->incarnation, names[ev->type], p->step,
-               w->rows[p->step].step.intent, w->rows[p->step].step.sends, p->command.type,
-               p->command.why);
-    }
+static bool is_planned(const struct event *ev)
+{
+    return ev->type == EV_PERSON || ev->type == EV_OPERATOR || ev->type == EV_CLOCK;
 }
 
 static void handle(struct world *w, const struct event *ev)
 {
-    struct replica *p = &w->replicas[ev->replica];
-    bool is_process = ev->type != EV_LAND && ev->type != EV_REPLY && ev->type != EV_CANCEL &&
-                      ev->type != EV_RESTART && ev->type != EV_FAILOVER;
-
     note(w, ev);
-    if (ev->type == EV_CANCEL) {
-        w->is_cancelled = true;
-        return;
-    }
-    if (ev->type == EV_LAND) {
-        on_land(w, *ev);
-        return;
-    }
-    if (ev->type == EV_FAILOVER) {
-        on_failover(w);
-        return;
-    }
-    if (is_process && ev->incarnation != p->incarnation)
-        return; /* of a process that is gone */
-    if (is_process && ev->type != EV_TIMEOUT && ev->type != EV_POLL && chance(w, w->crash)) {
-        on_crash(w, ev->replica);
-        return;
-    }
-    switch ((int) ev->type) {
+    w->n_coming -= is_planned(ev);
+    switch (ev->type) {
     case EV_POLL:
-        on_poll(w, ev->replica);
-        return;
     case EV_RESTART:
-        p->is_up = true;
-        later(w, ev->replica, EV_POLL, 10);
-        return;
     case EV_LOOKED:
-        on_looked(w, ev->replica);
-        return;
     case EV_MARK:
-        on_mark(w, ev->replica);
-        return;
     case EV_SEND:
-        on_send(w, ev->replica);
-        return;
-    case EV_REPLY:
-        on_reply(w, ev);
-        return;
     case EV_TIMEOUT:
-        on_timeout(w, ev);
-        return;
     case EV_SAVE:
-        on_save(w, ev->replica);
+    case EV_REPLY:
+        process_on_event(w, ev);
         return;
-    default:
+    case EV_LAND:
+        aws_on_land(w, *ev);
         return;
+    case EV_DYING_COMMIT:
+        process_on_dying_commit(w, ev);
+        return;
+    case EV_FAILOVER:
+        database_on_failover(w);
+        return;
+    case EV_CLOCK:
+        database_on_clock(w);
+        return;
+    case EV_PERSON:
+        runs_on_person(w);
+        return;
+    case EV_RESUME:
+        runs_on_resume(w);
+        return;
+    case EV_OPERATOR:
+        operator_on_event(w);
+        return;
+    case EV_COUNT:
+        break;
     }
+    assert(false);
 }
 
-static unsigned rate(struct world *w, int most)
+/* ---- beginning and end ---- */
+
+static void draw_faults(struct world *w)
 {
-    return below(w, 2) ? (unsigned) below(w, most) : 0;
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        bool is_on = below(w, 2) == 1;
+        unsigned rate = 1 + (unsigned) below(w, faults[i].most);
+
+        if (mutants[w->x->mutant].needs & BIT(i))
+            w->rates[i] = faults[i].most;
+        else if (is_on && !(w->x->without & BIT(i)))
+            w->rates[i] = rate;
+        if (w->rates[i])
+            w->out->faults |= BIT(i);
+    }
+    w->is_name_unique = below(w, 2) == 1;
+    w->storm_from_ms = below(w, 2 * HOUR);
+    w->storm_until_ms = w->storm_from_ms + MINUTE + below(w, 15 * MINUTE);
+    w->fuse_per_solution = w->rates[FAULT_TIGHT_FUSE] ? 1 + (int) below(w, 3) : 4;
+    w->fuse_per_account = w->rates[FAULT_TIGHT_FUSE] ? 1 + (int) below(w, 4) : 20;
+}
+
+/* Things that come by themselves, whatever the processes do. */
+static void schedule(struct world *w, enum event_type type, int64_t most)
+{
+    for (int64_t n = 1 + below(w, most); n > 0; n--, w->n_coming++)
+        push(w, (struct event){ .at_ms = below(w, 2 * HOUR), .type = type });
 }
 
 static void set_up(struct world *w)
 {
-    w->crash = rate(w, 60);
-    w->pause = rate(w, 80);
-    w->lost_commit = rate(w, 60);
-    w->lost_reply = rate(w, 300);
-    w->server_error = rate(w, 200);
-    w->throttle = rate(w, 300);
-    w->late_landing = rate(w, 200);
-    w->list_lag_ms = below(w, 2) ? (unsigned) below(w, 60 * SECOND) : 0;
-    w->fail = rate(w, 150);
-    w->failover = rate(w, 60);
-    w->clock = rate(w, 900);
-    w->needs_quiescence = below(w, 2) == 0; /* names of solution versions: not unique, or unique */
-    for (int i = 0; i < STEPS; i++) {
-        struct step *s = &w->rows[i].step;
-
-        w->rows[i].owner = -1;
-        s->state = STEP_READY;
-        s->is_per_run = true;
-        s->needs_quiescence = w->needs_quiescence;
-        s->attempt = 1;
-        s->max_attempts = 2;
-        s->poll_ms = 30 * SECOND;
-        s->quiescence_ms = w->mutant == MUTANT_SHORT_QUIESCENCE ? 30 * SECOND : 18 * MINUTE;
-    }
-    for (int r = 0; r < REPLICAS; r++) {
-        w->replicas[r].is_up = true;
-        later(w, r, EV_POLL, below(w, 1000));
-    }
-    if (below(w, 10) == 0 || w->mutant == MUTANT_IGNORED_CANCEL)
-        push(w, (struct event){ .at_ms = below(w, 30 * MINUTE), .type = EV_CANCEL });
+    draw_faults(w);
+    runs_set_up(w);
+    for (int r = 0; r < REPLICAS; r++)
+        process_start(w, r);
+    if (w->rates[FAULT_CANCEL] || w->rates[FAULT_STOP] || w->rates[FAULT_SPENDING] ||
+        w->rates[FAULT_MORE_RUNS])
+        schedule(w, EV_PERSON, 5);
+    if (w->rates[FAULT_OPERATOR])
+        schedule(w, EV_OPERATOR, 4);
+    if (w->rates[FAULT_DATABASE_CLOCK])
+        schedule(w, EV_CLOCK, 2);
 }
 
-static bool is_all_done(const struct world *w)
+static bool is_over(const struct world *w)
 {
-    for (int i = 0; i < STEPS; i++)
-        if (is_live(&w->rows[i]))
+    for (int i = 0; i < w->db.n_runs; i++)
+        if (!run_state_is_final(w->db.runs[i].state))
             return false;
-    return true;
+    return w->n_calls + w->n_coming == 0; /* late calls are let land */
 }
 
-/* What must hold at the end. A run that was not cancelled leaves no resource without a step that
- * knows it. */
-static void check_end(struct world *w)
+/* A training that meets the fuse waits for a day; every other wait is over within hours. */
+static int64_t bound_ms(const struct world *w)
 {
-    for (int i = 0; i < STEPS; i++) {
-        const struct step *s = &w->rows[i].step;
+    int64_t trainings = 0;
 
-        if (is_live(&w->rows[i]))
-            violate(w, "I9: a step did not end");
-        if (s->state == STEP_SUCCEEDED && w->resources[i][s->attempt - 1].count == 0)
-            violate(w, "succeeded without a resource");
-        if (s->state == STEP_CANCELLED && w->resources[i][s->attempt - 1].count > 0 &&
-            s->intent == INTENT_MAYBE_SENT && w->needs_quiescence)
-            violate(w, "a resource was left behind by a cancel that did not wait");
-    }
+    for (int i = 0; i < w->db.n_rows; i++)
+        trainings += w->db.rows[i].thing == THING_TRAINING;
+    return HEAL_MS + 12 * HOUR + trainings * w->db.rows[0].step.max_attempts * (FUSE_WINDOW + HOUR);
 }
 
-void world_simulate(uint64_t seed, enum mutant mutant, bool verbose, struct verdict *out)
+void world_simulate(const struct experiment *x, struct verdict *out)
 {
-    struct world w = {
-        .random = seed * 0x2545F4914F6CDD1DULL + 1, .mutant = mutant, .verbose = verbose, .out = out
-    };
+    static struct world w; /* too large for a stack; one thread */
+    bool is_late = false;
 
+    memset(&w, 0, offsetof(struct world, pasts));
+    memset(&w.n_pasts, 0, sizeof w - offsetof(struct world, n_pasts));
+    w.x = x;
+    w.out = out;
+    w.random = x->seed * 0x2545F4914F6CDD1DULL + 1;
     *out = (struct verdict){ .trace = 0xCBF29CE484222325ULL };
     set_up(&w);
-    while (w.n_events > 0 && w.now_ms < END_MS && !out->violation) {
+    while (w.n_events > 0 && !out->violation && !is_late && !is_over(&w)) {
         struct event ev = pop(&w);
 
         w.now_ms = ev.at_ms;
         handle(&w, &ev);
-        if (is_all_done(&w) && w.n_landing == 0)
-            break; /* late calls were let land */
+        is_late = is_healed(&w) && w.now_ms > bound_ms(&w);
     }
     if (!out->violation)
         check_end(&w);
+    out->counts[COUNT_RUNS] += (uint32_t) w.db.n_runs;
+    out->counts[COUNT_STEPS] += (uint32_t) w.db.n_rows;
     out->simulated_ms = w.now_ms;
 }

@@ -250,6 +250,21 @@ def test_destroy_leaves_what_is_not_ours(other):
     assert other.get("/configs/mixed").status_code == 200
 
 
+def test_destroy_waits_for_what_is_being_made(tmp_path):
+    """The tags of a campaign in creation are not asked for; without them it was taken for somebody else's: a destroy right after a cancel
+    said "not our mark, so it stays", and the campaign was made, and billed, with nobody to own it."""
+    with Server(tmp_path, *FAST, "--simulator-time-scale", "300") as slow:
+        slow.put_data("early")
+        run_id = slow.apply(config("early"))["run"]["id"]
+        wait_until(lambda: any(s["kind"] == "campaign" and s.get("awsStatus", "").startswith("CREATE ")
+                               for s in slow.ok("GET", f"/runs/{run_id}")["steps"]), 120)
+        slow.ok("POST", f"/runs/{run_id}/cancel", json={})
+        assert slow.wait_run(run_id)["status"] == "cancelled"
+        gone = succeed(slow, slow.ok("DELETE", "/configs/early?resources=delete")["id"])
+        assert results(gone)["campaign/early-c0"] == "deleted"
+        assert slow.aws("personalize").list_campaigns()["campaigns"] == []
+
+
 def test_stop_training(tmp_path):
     with Server(tmp_path, *FAST, "--simulator-time-scale", "200") as slow:
         slow.put_data("slow")

@@ -47,9 +47,10 @@ def database_user():
 class Postgres:
     """A cluster with a socket in its own folder. durable=False: it lives for one test, fsync would only slow it down."""
 
-    def __init__(self, folder, durable=False, **settings):
+    def __init__(self, folder, durable=False, env=None, **settings):
         self.folder = pathlib.Path(folder).resolve()
         self.data = self.folder / "data"
+        self.env = os.environ | (env or {})
         self.settings = {"listen_addresses": "''", "unix_socket_directories": f"'{self.folder}'", "max_connections": 300,
                          "shared_buffers": "64MB", "jit": "off", "fsync": "on" if durable else "off"} | settings
         self.user = database_user()
@@ -69,6 +70,7 @@ class Postgres:
 
     def run(self, program, *arguments, check=True):
         kw = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if self.user else {}
+        kw["env"] = self.env
         return subprocess.run([str(PG_BIN / program), "-D", str(self.data), *arguments], cwd=self.folder, check=check,
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, **kw)
 

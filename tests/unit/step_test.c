@@ -255,6 +255,96 @@ static void test_a_cancel_that_stops(void **state)
                      CMD_WAIT); /* taken once is enough */
 }
 
+/* Found by the simulation: an import that was cancelled, or refused at the second try, while the
+ * first call was still on its way left a job that no step knew of; a late update changed what the
+ * next run had seen to. A step that gives up waits until none of its calls can land. */
+static void test_gives_up_when_no_call_can_land(void **state)
+{
+    struct step s = maybe_sent(OP_CREATE, false, 1000);
+
+    (void) state;
+    s.is_cancelled = true;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).why, WHY_VERIFY);
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).wait_ms, Q - 1000);
+    assert_true(next(&s, OUT_SEEN, SEEN_ABSENT).is_ambiguous);
+    s.last_mark_ms = NOW - Q;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).type, CMD_CANCEL);
+
+    s = maybe_sent(OP_UPDATE, false, 1000);
+    s.ambiguous_ms = NOW - 5000; /* the one before */
+    assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).why, WHY_VERIFY);
+    assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).wait_ms, Q - 5000);
+    assert_true(next(&s, OUT_SENT_REFUSED, 0).is_refund);
+    assert_false(next(&s, OUT_SENT_REFUSED, 0).is_ambiguous);
+    s.ambiguous_ms = NOW - Q;
+    assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).type, CMD_FAIL);
+
+    s = maybe_sent(OP_CREATE, false, 1000); /* somebody else's is current, and ours may yet come */
+    s.intent = INTENT_PLANNED;
+    s.ambiguous_ms = NOW - 5000;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_CURRENT).why, WHY_VERIFY);
+    s.ambiguous_ms = 0;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_CURRENT).type, CMD_DONE);
+
+    s = maybe_sent(OP_CREATE, false, 1000);
+    s.intent = INTENT_SAVED; /* on record: a late one is answered "exists" */
+    s.ambiguous_ms = NOW - 1000;
+    s.is_cancelled = true;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_CANCEL);
+}
+
+/* Found by the simulation: after a NO to the second call the first one's effect was not looked for
+ * by its name, and a cancel did not look at all. And by reading: after an uncertain create the ARN
+ * on record was looked at, of somebody else's failed training that had been waited for, and another
+ * one was bought. */
+static void test_where_a_look_begins(void **state)
+{
+    struct step s = maybe_sent(OP_CREATE, true, 1000);
+
+    (void) state;
+    s.is_per_run = true;
+    assert_int_equal(step_look_by(&s, true, false), LOOK_BY_NAME);
+    s.intent = INTENT_PLANNED;
+    assert_int_equal(step_look_by(&s, true, false), LOOK_BY_ARN);
+    assert_int_equal(step_look_by(&s, false, false), LOOK_AMONG_ALL);
+    assert_int_equal(step_look_by(&s, true, true), LOOK_BY_NAME);
+    s.ambiguous_ms = NOW - 5000;
+    assert_int_equal(step_look_by(&s, true, false), LOOK_BY_NAME);
+    s.is_cancelled = true;
+    assert_int_equal(next(&s, OUT_CLAIMED, 0).type, CMD_PROBE);
+    s.intent = INTENT_SAVED;
+    assert_int_equal(step_look_by(&s, true, true), LOOK_BY_ARN);
+    s = base();
+    assert_int_equal(step_look_by(&s, false, false), LOOK_BY_NAME);
+    assert_int_equal(step_look_by(&s, true, false), LOOK_BY_ARN);
+}
+
+/* Found by the simulation: the database's clock was set back between two marks, and the step was
+ * set aside as broken. */
+static void test_a_mark_may_be_older_than_an_uncertain_one(void **state)
+{
+    struct step s = maybe_sent(OP_CREATE, true, 1000);
+
+    (void) state;
+    s.ambiguous_ms = NOW + 3600000;
+    assert_null(step_check(&s));
+}
+
+/* Found by the simulation: a list that lags for 40 s made "the name is taken elsewhere" of a job of
+ * ours. */
+static void test_outlasts_a_list_that_lags(void **state)
+{
+    struct step s = maybe_sent(OP_CREATE, false, 1000);
+    int64_t waited_ms = next(&s, OUT_SENT_EXISTS, 0).wait_ms;
+
+    (void) state;
+    s.is_lagging = true;
+    for (s.failures = 1; next(&s, OUT_SEEN, SEEN_ABSENT).type == CMD_WAIT; s.failures++)
+        waited_ms += next(&s, OUT_SEEN, SEEN_ABSENT).wait_ms;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_ABSENT).why, WHY_NAME_TAKEN);
+    assert_in_range(waited_ms, 60000, 120000);
+}
+
 static void test_failed_training_is_tried_again_under_a_new_name(void **state)
 {
     struct step s = base();
@@ -342,6 +432,9 @@ static void assert_laws(const struct step *s, const struct outcome *o, const str
     }
     if (c->type == CMD_DONE && is_maybe && s->op == OP_DELETE && s->goal == GOAL_ABSENT)
         assert_int_not_equal(c->why, WHY_GONE);
+    /* What may still land is not left alone. */
+    if (c->type == CMD_CANCEL && is_maybe && s->op != OP_STOP)
+        assert_true(s->is_lagging);
     if (c->type == CMD_SEND)
         assert_int_equal(o->type, OUT_MARKED);
     if (c->is_refund)
@@ -439,6 +532,10 @@ int main(void)
         cmocka_unit_test(test_answers_to_a_send),
         cmocka_unit_test(test_cancel_wins_but_a_maybe_is_looked_up),
         cmocka_unit_test(test_a_cancel_that_stops),
+        cmocka_unit_test(test_gives_up_when_no_call_can_land),
+        cmocka_unit_test(test_where_a_look_begins),
+        cmocka_unit_test(test_a_mark_may_be_older_than_an_uncertain_one),
+        cmocka_unit_test(test_outlasts_a_list_that_lags),
         cmocka_unit_test(test_failed_training_is_tried_again_under_a_new_name),
         cmocka_unit_test(test_polling_is_near_when_the_end_is),
         cmocka_unit_test(test_unmatched_outcome_is_ignored),
