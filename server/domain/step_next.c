@@ -450,7 +450,7 @@ static bool gives_up(const struct command *c)
 {
     switch ((int) c->type) {
     case CMD_CANCEL:
-        return true;
+        return !c->is_found;
     case CMD_FAIL:
         return !c->is_found && c->why != WHY_NAME_TAKEN;
     case CMD_DONE:
@@ -487,9 +487,10 @@ static void decide(const struct step *s, const struct outcome *o, int64_t db_now
             return;
         }
         /* Cancelled and certainly without effect in flight: no need to look. */
-        c->type = s->is_cancelled && s->intent != INTENT_MAYBE_SENT && !is_to_stop(s) && !may_be_made(s)
-                      ? CMD_CANCEL
-                      : CMD_PROBE;
+        c->type =
+            s->is_cancelled && s->intent != INTENT_MAYBE_SENT && !is_to_stop(s) && !may_be_made(s)
+                ? CMD_CANCEL
+                : CMD_PROBE;
         return;
     case OUT_SEEN:
         on_seen(s, o, db_now_ms, c);

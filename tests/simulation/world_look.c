@@ -37,8 +37,7 @@ static enum seen look_among_all(const struct world *w, struct replica *p)
         const struct resource *x = &w->resources[i];
         enum seen seen = status_of(w, x);
 
-        if (x->thing != p->copy.thing || x->config != p->copy.config ||
-            w->now_ms < x->visible_ms ||
+        if (x->thing != p->copy.thing || x->config != p->copy.config || w->now_ms < x->visible_ms ||
             (seen != SEEN_IN_PROGRESS && (seen != SEEN_MATCHES || p->copy.is_renewal)))
             continue;
         p->found = i;
@@ -55,7 +54,8 @@ static enum seen look_by_name(const struct world *w, struct replica *p)
     if (p->found < 0)
         return s->intent == INTENT_MAYBE_SENT ? SEEN_ABSENT : look_among_all(w, p);
     s->is_ours = true;
-    step_recover(s); /* where its mark is not the last, or was lost with the database's last commits */
+    step_recover(
+        s); /* where its mark is not the last, or was lost with the database's last commits */
     return judge_job(w, &w->resources[p->found], false);
 }
 
@@ -72,7 +72,7 @@ static enum seen look_at_job(const struct world *w, struct replica *p)
     if (by == LOOK_AMONG_ALL)
         return look_among_all(w, p);
     p->found = row->resource;
-    return judge_job(w, &w->resources[p->found], row->step.intent != INTENT_SAVED);
+    return judge_job(w, &w->resources[p->found], !row->step.is_ours);
 }
 
 static enum seen look_to_stop(const struct world *w, struct replica *p)

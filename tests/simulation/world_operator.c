@@ -13,13 +13,13 @@ static void make(struct world *w, const struct row *like)
 
     if (!is_job && aws_find(w, name_of(like, 1), true) >= 0)
         return;
-    made = aws_add(w, &(struct resource){
-                          .name = is_job ? -1 : name_of(like, 1),
-                          .config = like->config,
-                          .thing = like->thing,
-                          .owner = !is_job && below(w, 3) == 0 ? OWNER_OTHERS : OWNER_NOBODY,
-                          .fixed = like->fixed + (below(w, 3) == 0),
-                          .value = like->value + (int) below(w, 2) });
+    made = aws_add(
+        w, &(struct resource){ .name = is_job ? -1 : name_of(like, 1),
+                               .config = like->config,
+                               .thing = like->thing,
+                               .owner = !is_job && below(w, 3) == 0 ? OWNER_OTHERS : OWNER_NOBODY,
+                               .fixed = like->fixed + (below(w, 3) == 0),
+                               .value = like->value + (int) below(w, 2) });
     w->resources[made].touched_ms = w->now_ms;
     if (!is_job && below(w, 2)) /* since long ago */
         w->resources[made].ready_ms = w->now_ms;

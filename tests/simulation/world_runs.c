@@ -11,10 +11,7 @@
 
 const struct thing_rule things[THING_COUNT] = {
     [THING_IMPORT] = { "import", .is_per_run = true, .is_billed = true, .quota = 1 },
-    [THING_TRAINING] = { "training",
-                         .is_per_run = true,
-                         .is_billed = true,
-                         .is_fused = true,
+    [THING_TRAINING] = { "training", .is_per_run = true, .is_billed = true, .is_fused = true,
                          .quota = 1 },
     [THING_CAMPAIGN] = { "campaign", .is_billed = true, .has_update = true },
     [THING_FILTER] = { "filter" },
@@ -32,10 +29,9 @@ static void set_run_state(struct world *w, struct run *run, enum run_state state
 static int add_run(struct world *w, int config, bool is_aside)
 {
     assert(w->db.n_runs < RUNS_MAX);
-    w->db.runs[w->db.n_runs] = (struct run){ .state = RUN_QUEUED,
-                                             .config = config,
-                                             .value = w->versions[config],
-                                             .is_aside = is_aside };
+    w->db.runs[w->db.n_runs] = (struct run){
+        .state = RUN_QUEUED, .config = config, .value = w->versions[config], .is_aside = is_aside
+    };
     return w->db.n_runs++;
 }
 
