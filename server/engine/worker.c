@@ -269,8 +269,7 @@ static enum err_code claim_steps(struct worker *k, struct err *e)
     enum err_code rc = step_store_claim(k->db, k->owner, &wish, &claim, e);
     bool is_other_time = false;
 
-    if (!rc)
-        rc = watch_clock(k, now, claim.db_now_ms, &is_other_time, e);
+    rc = rc ? rc : watch_clock(k, now, claim.db_now_ms, &is_other_time, e);
     if (rc || is_other_time) /* that comes first; the leases lapse */
         while (claim.count > 0)
             step_row_done(&claim.rows[--claim.count]);
