@@ -446,13 +446,15 @@ static int64_t may_land_until_ms(const struct step *s, const struct command *c)
 }
 
 /* Ends without what its own calls may still make or do. */
-static bool gives_up(const struct command *c)
+static bool gives_up(const struct step *s, const struct command *c)
 {
+    bool has_made_it = c->is_found && s->op == OP_CREATE;
+
     switch ((int) c->type) {
     case CMD_CANCEL:
-        return !c->is_found;
+        return !has_made_it;
     case CMD_FAIL:
-        return !c->is_found && c->why != WHY_NAME_TAKEN;
+        return !has_made_it && c->why != WHY_NAME_TAKEN;
     case CMD_DONE:
         return c->why == WHY_CURRENT || c->why == WHY_NO_INPUT;
     default:
@@ -464,7 +466,7 @@ static bool gives_up(const struct command *c)
  * would be nobody's, and what they change or delete would be the next run's. */
 static void hold_back(const struct step *s, int64_t now, struct command *c)
 {
-    int64_t until_ms = gives_up(c) ? may_land_until_ms(s, c) : 0;
+    int64_t until_ms = gives_up(s, c) ? may_land_until_ms(s, c) : 0;
 
     if (now >= until_ms)
         return;

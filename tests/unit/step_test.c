@@ -279,6 +279,11 @@ static void test_gives_up_when_no_call_can_land(void **state)
     s.ambiguous_ms = NOW - Q;
     assert_int_equal(next(&s, OUT_SENT_REFUSED, 0).type, CMD_FAIL);
 
+    s = maybe_sent(OP_UPDATE, false, 1000); /* the second was taken, and failed */
+    s.intent = INTENT_SAVED;
+    s.ambiguous_ms = NOW - 5000;
+    assert_int_equal(next(&s, OUT_SEEN, SEEN_FAILED).why, WHY_VERIFY);
+
     s = maybe_sent(OP_CREATE, false, 1000); /* somebody else's is current, and ours may yet come */
     s.intent = INTENT_PLANNED;
     s.ambiguous_ms = NOW - 5000;
