@@ -5,7 +5,8 @@
  * the environment arms them: "eng.mark_after_commit=kill9@3;lease.before_renew=sleep(2000)" (kill9,
  * stop, abort, exit(N), sleep(MS), cut: every connection of the process breaks; @N: at the Nth
  * hit). STEWARD_FAILPOINTS_SEEN names a file that gets each name once that was passed: the suite
- * holds it against `steward --list-failpoints`.
+ * holds it against `steward --list-failpoints`. STEWARD_FAILPOINTS_TOKEN names a file without which
+ * nothing counts: a test makes it when its start is over, and the first replica to act takes it.
  */
 #ifndef STEWARD_FAILPOINT_H
 #define STEWARD_FAILPOINT_H

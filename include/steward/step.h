@@ -185,6 +185,8 @@ enum look_by step_look_by(const struct step *s, bool has_arn, bool is_restored);
 
 /* The one decision. db_now_ms: the database's clock. */
 void step_next(const struct step *s, const struct outcome *o, int64_t db_now_ms, struct command *c);
+/* Whether the command, written down, ends all doubt about what was sent: the intent is saved. */
+bool step_settles(const struct step *s, const struct command *c);
 /* What bears the step's generated name was found, and its mark is not the last one on record: that
  * was answered with NO, or was lost (a failover, a restore). The intent is as if it were maybe
  * sent. */

@@ -28,6 +28,7 @@ static struct {
 } armed[ARMED_MAX];
 static _Atomic int n_armed = -1;
 static int seen_fd = -1;
+static const char *token; /* a file; NULL: none is needed */
 /* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c): the linker's names */
 extern struct fp_site __start_fp_sites[], __stop_fp_sites[];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -58,6 +59,7 @@ static void arm(void)
 
     const char *seen = getenv("STEWARD_FAILPOINTS_SEEN");
 
+    token = getenv("STEWARD_FAILPOINTS_TOKEN");
     if (seen && *seen)
         seen_fd = open(seen, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     n_armed = 0;
@@ -82,15 +84,21 @@ static void cut_connections(void)
     }
 }
 
-static void act(const char *action)
+static void act(const char *name, const char *action)
 {
-    static const char note[] = "level=warn mod=base event=failpoint_hit\n";
+    char note[160];
+    struct timespec now = { 0 };
+    int n;
 
-    (void) !write(STDERR_FILENO, note, sizeof note - 1);
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    n = snprintf(note, sizeof note,
+                 "level=warn mod=base event=failpoint_hit name=%s action=%s at_ms=%lld\n", name,
+                 action, (long long) now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    (void) !write(STDERR_FILENO, note, (size_t) n);
     if (strcmp(action, "kill9") == 0)
         (void) kill(getpid(), SIGKILL);
     else if (strcmp(action, "stop") == 0)
-        (void) kill(getpid(), SIGSTOP);
+        (void) raise(SIGSTOP); /* this thread's own: kill() may let it run on for a moment */
     else if (strcmp(action, "abort") == 0)
         abort();
     else if (strcmp(action, "cut") == 0)
@@ -148,13 +156,15 @@ void fp_hit(struct fp_site *site)
     const char *name = site->name;
 
     (void) pthread_once(&once, arm);
+    if (token && access(token, F_OK) != 0)
+        return;
     if (!site->is_seen)
         note_seen(site);
     for (int i = 0; i < n_armed; i++) {
         if (strcmp(armed[i].name, name) != 0)
             continue;
-        if (++armed[i].hits == armed[i].at || armed[i].at == 0)
-            act(armed[i].action);
+        if ((++armed[i].hits == armed[i].at || armed[i].at == 0) && (!token || unlink(token) == 0))
+            act(name, armed[i].action);
     }
 }
 

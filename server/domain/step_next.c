@@ -62,6 +62,17 @@ const char *step_check(const struct step *s)
     return NULL;
 }
 
+/* A create is settled by what was found. A change, a deletion or a stop also by being over: what it
+ * was sent for is as wanted, and no late call can turn it. */
+bool step_settles(const struct step *s, const struct command *c)
+{
+    if (c->type == CMD_SAVE)
+        return true;
+    if (s->intent != INTENT_MAYBE_SENT)
+        return false;
+    return c->is_found || (c->type == CMD_DONE && s->op != OP_CREATE && !c->is_refund);
+}
+
 void step_recover(struct step *s)
 {
     if (s->intent != INTENT_NONE && s->intent != INTENT_PLANNED)
@@ -145,19 +156,27 @@ static void on_in_progress(const struct step *s, struct command *c)
     c->is_found = true;
 }
 
+/* True: a call of ours with an uncertain outcome may still land, and is waited for. */
+static bool awaits_late_call(const struct step *s, enum op op, int64_t now, struct command *c)
+{
+    int64_t maybe_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
+
+    if (s->op != op || maybe_ms <= 0 || now >= maybe_ms + s->quiescence_ms)
+        return false;
+    wait_for(c, WHY_VERIFY, maybe_ms + s->quiescence_ms - now, 0);
+    c->is_ambiguous = s->intent == INTENT_MAYBE_SENT;
+    return true;
+}
+
 /* Nothing there. After an uncertain create, that is final only when no call of ours can land any
  * more. */
 static void on_absent(const struct step *s, int64_t now, struct command *c)
 {
     bool is_maybe = s->intent == INTENT_MAYBE_SENT && s->op == OP_CREATE;
-    int64_t deleted_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
 
     /* Replacing: an uncertain deletion must not hit the new one. */
-    if (s->op == OP_DELETE && deleted_ms > 0 && now < deleted_ms + s->quiescence_ms) {
-        wait_for(c, WHY_VERIFY, deleted_ms + s->quiescence_ms - now, 0);
-        c->is_ambiguous = s->intent == INTENT_MAYBE_SENT;
+    if (awaits_late_call(s, OP_DELETE, now, c))
         return;
-    }
     if (s->op == OP_UPDATE || (s->op == OP_CREATE && s->intent == INTENT_SAVED)) {
         fail(c, WHY_VANISHED);
         return;
@@ -182,13 +201,8 @@ static void on_absent(const struct step *s, int64_t now, struct command *c)
  * it is dead. */
 static void on_matches(const struct step *s, int64_t now, struct command *c)
 {
-    int64_t maybe_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
-
-    if (s->op == OP_UPDATE && maybe_ms > 0 && now < maybe_ms + s->quiescence_ms) {
-        wait_for(c, WHY_VERIFY, maybe_ms + s->quiescence_ms - now, 0);
-        c->is_ambiguous = s->intent == INTENT_MAYBE_SENT;
+    if (awaits_late_call(s, OP_UPDATE, now, c))
         return;
-    }
     c->type = CMD_DONE;
     c->why = WHY_MATCHES;
     c->is_found = true;
@@ -216,14 +230,8 @@ static void done(struct command *c, enum why why)
  * keeps it until no call can. */
 static void on_gone(const struct step *s, int64_t now, struct command *c)
 {
-    int64_t maybe_ms = s->intent == INTENT_MAYBE_SENT ? s->last_mark_ms : s->ambiguous_ms;
-
-    if (s->op == OP_DELETE && maybe_ms > 0 && now < maybe_ms + s->quiescence_ms) {
-        wait_for(c, WHY_VERIFY, maybe_ms + s->quiescence_ms - now, 0);
-        c->is_ambiguous = s->intent == INTENT_MAYBE_SENT;
-        return;
-    }
-    done(c, WHY_GONE);
+    if (!awaits_late_call(s, OP_DELETE, now, c))
+        done(c, WHY_GONE);
 }
 
 static void on_seen_to_delete(const struct step *s, enum seen seen, int64_t now, struct command *c)
@@ -285,11 +293,13 @@ static void on_answer(const struct step *s, struct command *c)
     done(c, whys[s->answer]);
 }
 
-static void on_seen_to_release(const struct step *s, enum seen seen, struct command *c)
+/* The mark is off. A call of ours that may still land would take it from whoever takes the resource
+ * over next. */
+static void on_seen_to_release(const struct step *s, enum seen seen, int64_t now, struct command *c)
 {
     if (seen == SEEN_DIFFERS)
         act(s, c, OP_UPDATE);
-    else
+    else if (!awaits_late_call(s, OP_UPDATE, now, c))
         done(c, seen == SEEN_CONFLICT ? WHY_NOT_OURS : WHY_MATCHES);
 }
 
@@ -307,7 +317,7 @@ static bool on_seen_otherwise(const struct step *s, const struct outcome *o, int
         on_seen_to_stop(s, o->seen, c);
         return true;
     case GOAL_RELEASED:
-        on_seen_to_release(s, o->seen, c);
+        on_seen_to_release(s, o->seen, now, c);
         return true;
     case GOAL_ANSWERED:
         on_seen_to_ask(s, o->seen, now, c);

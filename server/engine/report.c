@@ -506,7 +506,7 @@ static void build_item(struct worker *k, struct work *w)
     json_t *item = json_pack("{s:s, s:s, s:I, s:i}", "id", w->row.id, "run_id", w->row.run_id,
                              "token", (json_int_t) w->row.token, "sends", s->sends);
     json_t *ended;
-    bool is_saved = c->type == CMD_SAVE || (c->is_found && s->intent == INTENT_MAYBE_SENT);
+    bool is_saved = step_settles(s, c);
 
     w->item = item;
     w->events = json_array();

@@ -379,6 +379,7 @@ static void settle_mark(struct worker *k, struct work *w, const struct mark *mar
                          .sends = mark->sends };
     struct step *s = &w->row.step;
 
+    ENGINE_COUNT(k->engine, fence_losses, o.type == OUT_MARK_LOST);
     if (o.type == OUT_MARK_FUSE || o.type == OUT_MARK_QUOTA)
         FP("eng.mark_held");
     if (o.type == OUT_MARK_PAUSED || o.type == OUT_MARK_HALTED)
@@ -493,8 +494,7 @@ static enum err_code turn(struct worker *k, struct err *e)
     return OK;
 }
 
-/* On the way out: what only looks is given back at once, what was sent is awaited and written down.
- */
+/* On the way out: what only looks is given back at once, what was sent is awaited and written. */
 static void let_go(struct worker *k)
 {
     AUTO_FREE char *leases = NULL;

@@ -17,6 +17,9 @@ static void check_over(struct world *w)
             violate(w, "I9: a step did not end");
         if (w->db.rows[i].owner != 0)
             violate(w, "a lease outlived its step");
+        if (w->db.rows[i].step.state == STEP_SUCCEEDED &&
+            w->db.rows[i].step.intent == INTENT_MAYBE_SENT)
+            violate(w, "succeeded with an unsettled intent");
     }
 }
 

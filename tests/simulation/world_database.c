@@ -156,7 +156,7 @@ static void save_intent(struct step *s, const struct replica *p)
         s->intent = INTENT_PLANNED;
     if (c->is_ambiguous)
         s->ambiguous_ms = s->last_mark_ms;
-    if (c->type == CMD_SAVE || (c->is_found && p->copy.step.intent == INTENT_MAYBE_SENT)) {
+    if (step_settles(&p->copy.step, c)) {
         s->intent = INTENT_SAVED;
         if (s->op == OP_NONE)
             s->op = OP_CREATE;

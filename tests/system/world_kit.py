@@ -12,9 +12,13 @@ import json
 import os
 import pathlib
 import pwd
+import re
+import select
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -91,8 +95,8 @@ class Postgres:
     def pid(self):
         return int((self.data / "postmaster.pid").read_text().splitlines()[0])
 
-    def url(self, database):
-        return f"postgresql://postgres@/{database}?host={str(self.folder).replace('/', '%2F')}"
+    def url(self, database, folder=None):
+        return f"postgresql://postgres@/{database}?host={str(folder or self.folder).replace('/', '%2F')}"
 
     def query(self, database, sql, *values):
         pg = psycopg2.connect(self.url(database))
@@ -150,7 +154,93 @@ class Gate:
             target.close()
 
 
+class Wire:
+    """The network between one replica and what it speaks to, which can fall silent and come back.
+
+    Silent, nothing passes in either direction and nothing is closed, as behind a dead switch; healed, what was held up is gone for good
+    and its connections break, as they do when a firewall has forgotten them. address, target: as sockets have them; a path or a pair.
+    calls: (when, operation) of what was asked of Amazon Personalize."""
+
+    def __init__(self, address, target):
+        self.target = target
+        self.is_silent = threading.Event()
+        self.lock, self.pairs, self.calls = threading.Lock(), [], []
+        self.listener = self.socket(address)
+        self.listener.bind(address)
+        self.listener.listen(64)
+        self.address = self.listener.getsockname()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    @staticmethod
+    def socket(address):
+        return socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+    def carry(self, client):
+        pair = [client]
+        with self.lock:
+            self.pairs.append(pair)
+        try:
+            while self.is_silent.is_set():  # a new connection hangs as an old one does
+                time.sleep(0.02)
+            server = self.socket(self.target)
+            pair.append(server)
+            server.connect(self.target)
+            while True:
+                for source in select.select(pair, [], [], 1)[0]:
+                    data = source.recv(65536)
+                    while self.is_silent.is_set():
+                        time.sleep(0.02)
+                    if not data:
+                        return
+                    if source is client:
+                        self.note(data)
+                    (server if source is client else client).sendall(data)
+        except (OSError, ValueError):
+            pass  # one side is gone
+        finally:
+            with self.lock:
+                self.pairs.remove(pair)
+            for end in pair:
+                end.close()
+
+    def note(self, data):
+        found = re.search(rb"(?i)x-amz-target: *AmazonPersonalize\.(\w+)", data)
+        if found:
+            with self.lock:
+                self.calls.append((time.time(), found[1].decode()))
+
+    def last_change(self):
+        """When the last call went out that may change something; 0: never."""
+        with self.lock:
+            return max((at for at, name in self.calls if not name.startswith(("Describe", "List", "Get"))), default=0)
+
+    def heal(self):
+        with self.lock:
+            for pair in self.pairs:
+                for end in pair:
+                    try:
+                        end.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass  # gone already
+        self.is_silent.clear()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.heal()
+
+
 class Simulator:
+    one_client_at_a_time = threading.Lock()  # boto3's default session is not made for threads
+
     def __init__(self, folder, *options):
         self.folder = pathlib.Path(folder)
         self.options = options
@@ -179,8 +269,9 @@ class Simulator:
         options = {"retries": {"max_attempts": 3}}
         if service == "s3":
             options["s3"] = {"addressing_style": "path"}
-        return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="test",
-                            aws_secret_access_key="test", config=Config(**options))
+        with Simulator.one_client_at_a_time:
+            return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="test",
+                                aws_secret_access_key="test", config=Config(**options))
 
     def put_data(self, group):
         self.client("s3").put_object(Bucket=BUCKET, Key=f"train/{group}/interactions.csv", Body=interactions_csv())
@@ -202,13 +293,79 @@ class Simulator:
         return count
 
 
+    def standing(self):
+        """What is there at the end: each resource with the last change that was asked for. Generated parts of names and ARNs are starred,
+        so that two worlds with the same history can be compared."""
+        def starred(text):
+            text = re.sub(r"-[a-z2-7]{20}\b", "-*", text)
+            text = re.sub(r"(solution/[^/\"]+)/[0-9a-f]{8}", r"\1/*", text)
+            return re.sub(r"(event-tracker)/[0-9a-f]{8}", r"\1/*", text)
+        alive = {}
+        for entry in self.ledger():
+            verb, arn, request = entry["operation"], entry.get("arn"), entry.get("request")
+            if not entry.get("hasEffect") or not arn:
+                continue
+            if verb.startswith("Create"):
+                alive[arn] = []
+            elif verb.startswith(("Update", "Stop")):
+                alive[arn] = [c for c in alive.get(arn, []) if not c.startswith(verb)] + [f"{verb} {json.dumps(request, sort_keys=True)}"]
+            elif verb.startswith("Delete"):
+                alive.pop(arn, None)
+        return sorted(starred(f"{arn} {' '.join(sorted(changes))}".strip()) for arn, changes in alive.items())
+
+
+# Sees every change of a run and of a step as it is committed, and notes what may never be, and who took over from whom.
+WITNESS = """
+CREATE TABLE witness (at timestamptz NOT NULL DEFAULT clock_timestamp(), what text NOT NULL, step text, detail text);
+CREATE FUNCTION witness_step() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.lease_token < OLD.lease_token THEN
+        INSERT INTO witness (what, step) VALUES ('I6: a token fell', NEW.id);
+    END IF;
+    IF NEW.lease_owner IS NOT NULL AND NEW.lease_owner IS DISTINCT FROM OLD.lease_owner AND NEW.lease_token <= OLD.lease_token THEN
+        INSERT INTO witness (what, step) VALUES ('I6: a lease without a new token', NEW.id);
+    END IF;
+    IF NEW.lease_owner IS NOT NULL AND OLD.lease_owner IS NOT NULL AND NEW.lease_token > OLD.lease_token THEN
+        INSERT INTO witness (what, step, detail) VALUES ('takeover', NEW.id, OLD.lease_owner || ' > ' || NEW.lease_owner);
+        IF OLD.wake_at > clock_timestamp() THEN
+            INSERT INTO witness (what, step) VALUES ('I5: taken before the lease was over', NEW.id);
+        END IF;
+    END IF;
+    IF NEW.sends > OLD.sends AND (NEW.intent_state <> 'maybe_sent' OR NEW.last_mark_at IS NULL OR NEW.intent_op IS NULL
+                                  OR NEW.lease_owner IS NULL OR NEW.lease_token <> OLD.lease_token) THEN
+        INSERT INTO witness (what, step) VALUES ('I7: a send without its mark', NEW.id);
+    END IF;
+    IF NEW.sends > OLD.sends AND NEW.intent_op <> 'stop' AND EXISTS (SELECT FROM runs r WHERE r.id = NEW.run_id AND r.cancel_requested_at IS NOT NULL) THEN
+        INSERT INTO witness (what, step) VALUES ('I15: marked after the cancel', NEW.id);
+    END IF;
+    IF OLD.finished_at IS NOT NULL AND (NEW.state <> OLD.state OR NEW.finished_at IS DISTINCT FROM OLD.finished_at) THEN
+        INSERT INTO witness (what, step) VALUES ('I10: an ended step changed', NEW.id);
+    END IF;
+    IF NEW.attempt < OLD.attempt OR (OLD.state = 'waiting' AND NEW.state = 'ready' AND NEW.attempt = OLD.attempt) THEN
+        INSERT INTO witness (what, step) VALUES ('I10: a step went back', NEW.id);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER witness AFTER UPDATE ON steps FOR EACH ROW EXECUTE FUNCTION witness_step();
+CREATE FUNCTION witness_run() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.finished_at IS NOT NULL AND (NEW.state <> OLD.state OR NEW.finished_at IS DISTINCT FROM OLD.finished_at) THEN
+        INSERT INTO witness (what, detail) VALUES ('I10: an ended run changed', NEW.id);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER witness AFTER UPDATE ON runs FOR EACH ROW EXECUTE FUNCTION witness_run();
+"""
+
+
 class World:
     """Replicas on a database of their own. options: of every `steward serve`; env: of the first replica only; aws: a FaultProxy between
-    them and the simulator, or one for each; gates: a Gate for each, between it and PostgreSQL."""
+    them and the simulator, or one for each; gates: a Gate for each, between it and PostgreSQL; has_wires: a Wire to both for each; stage:
+    a kept world whose database, simulator and secrets are copied."""
 
     numbers = itertools.count(1)
 
-    def __init__(self, folder, postgres, replicas=1, options=(), simulator=(), env=None, aws=None, gates=()):
+    def __init__(self, folder, postgres, replicas=1, options=(), simulator=(), env=None, aws=None, gates=(), stage=None, has_wires=False):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.postgres = postgres
@@ -219,18 +376,30 @@ class World:
         self.aws, self.gates = aws, gates
         self.n = replicas
         self.replicas = []
+        self.stage, self.is_kept = stage, False
+        self.kept, self.lock, self.connections = threading.local(), threading.Lock(), []
+        self.has_wires, self.wires, self.aws_wires = has_wires, [], []
 
     def __enter__(self):
-        self.postgres.query("postgres", f"CREATE DATABASE {self.database}")
+        self.postgres.query("postgres", f"CREATE DATABASE {self.database}" + (f" TEMPLATE {self.stage.database}" if self.stage else ""))
+        if self.stage:
+            self.simulator.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(self.stage.simulator.folder / "data", self.simulator.folder / "data")
         self.simulator.__enter__()
         for i in range(self.n):
             aws = self.aws[i] if isinstance(self.aws, list) else self.aws
             aws_url = aws.to(self.simulator.url) if aws else self.simulator.url
             postgres = self.gates[i] if self.gates else self.postgres
             (self.folder / f"r{i}").mkdir(exist_ok=True)
-            self.replicas.append(Server(self.folder / f"r{i}", "--local", "--database-url", postgres.url(self.database),
-                                        "--simulator-url", aws_url, *self.options, local=False,
-                                        env=self.env if i == 0 else {}))
+            database_url = postgres.url(self.database)
+            if self.has_wires:
+                database_url, aws_url = self.lay_wires()
+            self.replicas.append(Server(self.folder / f"r{i}", "--local", "--database-url", database_url, "--simulator-url", aws_url,
+                                        *self.options, local=False, env=self.env if i == 0 else {}))
+            if self.stage:
+                self.replicas[i].data_dir.mkdir(mode=0o700)
+                for name in ("admin.token", "secrets.key"):
+                    shutil.copy2(self.stage.replicas[0].data_dir / name, self.replicas[i].data_dir / name)
         return self
 
     def __exit__(self, kind, *_):
@@ -248,8 +417,22 @@ class World:
                 if server.process is not None:
                     server.kill()
             self.simulator.__exit__()
-            if not kind:  # what failed is left to be looked at
+            for connection in self.connections:
+                connection.close()
+            for wire in self.wires + self.aws_wires:
+                wire.close()
+            for wire in self.wires:
+                shutil.rmtree(pathlib.Path(wire.address).parent)
+            if not kind and not self.is_kept:  # what failed is left to be looked at
                 self.postgres.query("postgres", f"DROP DATABASE {self.database} WITH (FORCE)")
+
+    def lay_wires(self):
+        """Of the next replica: the URLs of the database and of the simulator behind them."""
+        folder = tempfile.mkdtemp(prefix="wire-")  # the path of a socket is short: not below the test's folder
+        self.wires.append(Wire(folder + "/.s.PGSQL.5432", str(self.postgres.folder / ".s.PGSQL.5432")))
+        host, port = self.simulator.url.removeprefix("http://").split(":")
+        self.aws_wires.append(Wire(("127.0.0.1", 0), (host, int(port))))
+        return self.postgres.url(self.database, folder), "http://%s:%d" % self.aws_wires[-1].address
 
     def start(self, i, ready=True):
         """Starts a replica, or starts it again after its death."""
@@ -285,7 +468,23 @@ class World:
         return None
 
     def query(self, sql, *values):
-        return self.postgres.query(self.database, sql, *values)
+        """On a connection that is kept, one per thread: these tests ask often. Broken, it is made again."""
+        pg = getattr(self.kept, "connection", None)
+        for is_last in (pg is None, True):
+            if pg is None:
+                pg = self.kept.connection = psycopg2.connect(self.postgres.url(self.database))
+                pg.autocommit = True
+                with self.lock:
+                    self.connections.append(pg)
+            try:
+                with pg.cursor() as cursor:
+                    cursor.execute(sql, values or None)
+                    return cursor.fetchall() if cursor.description else None
+            except psycopg2.Error as e:
+                if is_last or (e.pgcode and not pg.closed):  # the server's own word has a code
+                    raise
+                pg = self.kept.connection = None
+        return None
 
     def run_status(self, run):
         rows = self.query("SELECT state FROM runs WHERE id = %s", run)
@@ -294,6 +493,33 @@ class World:
     def wait_run(self, run, seconds=90):
         """By SQL: any replica may be dead just now."""
         return wait_until(lambda: (lambda s: s if s in FINAL else None)(self.run_status(run)), seconds)
+
+    def install_witness(self):
+        """Before the first run. The replicas may be up: the tables are there then."""
+        self.query(WITNESS)
+
+    def takeovers(self):
+        """When a step that was leased got a new lease: seconds since the epoch."""
+        return [r[0] for r in self.query("SELECT extract(epoch FROM at)::float8 FROM witness WHERE what = 'takeover' ORDER BY at")]
+
+    def metric(self, i, name):
+        server = self.replicas[i]
+        text = requests.get(server.url + "/metrics", headers={"Authorization": f"Bearer {server.token}"}, timeout=10).text
+        return int(next(line.split()[1] for line in text.splitlines() if line.startswith(name + " ") or line.startswith("steward_" + name + " ")))
+
+    def ledger_faults(self):
+        """The ledger held against the steps: one effect per intent, none without its step, no step without its effect."""
+        entries = [e for e in self.simulator.ledger() if e["operation"].startswith("Create") and e.get("hasEffect") and e.get("arn")]
+        known = {r[0] for r in self.query("SELECT DISTINCT arn FROM steps WHERE arn IS NOT NULL")}
+        created = {r[0] for r in self.query("SELECT DISTINCT arn FROM steps WHERE result = 'created' AND arn IS NOT NULL")}
+        intents = collections.Counter(t["tagValue"] for e in entries for t in (e.get("request") or {}).get("tags") or ()
+                                      if t["tagKey"] == "steward:intent")
+        made = {e["arn"] for e in entries}
+        # A solution may have been trained by several steps, each of which knows its version.
+        allowed = collections.Counter(re.sub("/[^/]*$", "", arn) for arn in known if re.search(":solution/[^/]+/", arn))
+        return {"duplicates": [str(k) for k, n in self.simulator.made().items() if n > max(1, allowed[k[2]])]
+                + [k for k, n in intents.items() if n > 1],
+                "lost": sorted(created - made), "orphans": sorted(made - known)}
 
     def faults_found(self):
         """What the invariants say of the database once all runs are over: a list that must be empty."""
@@ -311,10 +537,16 @@ class World:
                 "SELECT r.id FROM runs r LEFT JOIN events e ON e.run_id = r.id AND e.type IN"
                 f" ('run.succeeded', 'run.failed', 'run.cancelled') WHERE r.state IN {over}"
                 " GROUP BY r.id HAVING count(e.id) <> 1",
+            "ended steps without exactly one last event":
+                "SELECT s.id FROM steps s LEFT JOIN events e ON e.step_id = s.id AND e.type IN ('step.succeeded', 'step.failed')"
+                " WHERE s.state IN ('succeeded', 'failed') GROUP BY s.id, s.state"
+                " HAVING count(e.id) <> 1 OR min(e.type) <> 'step.' || s.state",
             "numbers of events with a hole":
                 "SELECT seq FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before FROM events WHERE seq IS NOT NULL) AS s"
                 " WHERE seq <> before + 1",
         }
+        if self.query("SELECT to_regclass('witness')")[0][0]:
+            checks["the witness"] = "SELECT what || ' ' || coalesce(step, detail) FROM witness WHERE what <> 'takeover'"
         found = {}
         for what, sql in checks.items():
             rows = self.query(sql)

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Replicas under fire: clients start runs while random replicas are killed, stopped and continued.
+"""Replicas under fire: clients start runs while random replicas are killed, stopped and continued, and cut off from the database.
 
 usage: script/under-fire [--seconds 600] [--runs 2000] [--replicas 3] [--seed N]
 
-Every few hundred milliseconds one replica is killed with -9 and started again, or stopped for longer than its lease. Clients go on to
-store configs at whichever replica answers, each with an Idempotency-Key that it repeats until it has an answer. In the end: every
+Every few hundred milliseconds one replica is killed with -9 and started again, or stopped or cut off, often for longer than its lease. Clients
+go on to store configs at whichever replica answers, each with an Idempotency-Key that it repeats until it has an answer. In the end: every
 acknowledged config is there, every run has succeeded, the simulator's ledger shows each resource made once, the invariants hold.
 
 Ends with one line of figures; exit 1 when something did not hold."""
@@ -28,29 +28,36 @@ from server_kit import config, wait_until  # noqa: E402
 from world_kit import Postgres, World  # noqa: E402
 
 CLIENTS = 4
+SLOW = ("--fault", "Create*=slow,ms=400")  # so that who is killed has mostly something under way
 STUCK = ("SELECT r.id, r.config, r.state, r.reason, s.ordinal, s.kind, s.verb, s.state, s.intent_state, s.failures, s.claims, s.wake_at::text,"
          " s.lease_owner, s.waiting_for, s.reason FROM runs r LEFT JOIN steps s ON s.run_id = r.id AND s.finished_at IS NULL"
          " WHERE r.finished_at IS NULL ORDER BY r.id, s.ordinal LIMIT 20")
 
 
 class Chaos(threading.Thread):
-    """Kills or stops one replica after the other; at most one is away at a time."""
+    """Kills, stops or cuts off one replica after the other; at most one is away at a time."""
 
     def __init__(self, world, seed):
         super().__init__()
         self.world, self.rng, self.end = world, random.Random(seed), threading.Event()
-        self.kills = self.stops = 0
+        self.kills = self.stops = self.partitions = 0
         self.trouble = None
 
     def run(self):
         try:
             while not self.end.wait(self.rng.uniform(0.3, 1.5)):
                 i = self.rng.randrange(len(self.world.replicas))
-                if self.rng.random() < 0.6:
+                dice = self.rng.random()
+                if dice < 0.5:
                     self.world.replicas[i].kill()
                     self.kills += 1
                     self.end.wait(self.rng.uniform(0, 1))
                     self.world.start(i, ready=False)
+                elif dice < 0.65:
+                    self.partitions += 1
+                    self.world.wires[i].is_silent.set()
+                    self.end.wait(self.rng.uniform(0.1, 8))
+                    self.world.wires[i].heal()
                 else:
                     self.stops += 1
                     self.world.replicas[i].process.send_signal(signal.SIGSTOP)
@@ -110,10 +117,12 @@ class Clients:
 
 def under_fire(folder, seconds, runs, replicas, seed):
     """What was seen, as a dict; an AssertionError when something did not hold."""
-    with Postgres(folder / "pg") as postgres, World(folder / "w", postgres, replicas) as world:
+    with Postgres(folder / "pg") as postgres, World(folder / "w", postgres, replicas, has_wires=True, simulator=SLOW) as world:
         requests.post(world.simulator.url + "/_simulator/quotas", json={"dataset-groups": runs + 10}, timeout=10).raise_for_status()
         for i in range(replicas):
             world.start(i)
+            if i == 0:
+                world.install_witness()
         started = time.monotonic()
         chaos, clients = Chaos(world, seed), Clients(world, runs, seconds)
         for thread in (chaos, *clients.threads):
@@ -144,13 +153,13 @@ def under_fire(folder, seconds, runs, replicas, seed):
             "SELECT r.id, s.kind, s.name, s.reason, s.failure::text FROM runs r JOIN steps s ON s.run_id = r.id"
             " WHERE r.state = 'failed' AND s.state = 'failed' LIMIT 3"))
         made = world.simulator.made()
-        twice = {k: n for k, n in made.items() if n > 1}
-        assert not twice, f"made twice: {twice}"
+        ledger = world.ledger_faults()
+        assert not any(ledger.values()), ledger
         found = world.faults_found()
         assert not found, json.dumps(found, indent=1)
         return {"runs": sum(states.values()), "acknowledged": len(clients.acknowledged), "resources": sum(made.values()),
                 "trainings": sum(n for k, n in made.items() if k[0] == "CreateSolutionVersion"), "kills": chaos.kills,
-                "stops": chaos.stops, "seconds": round(time.monotonic() - started), "seed": seed}
+                "stops": chaos.stops, "partitions": chaos.partitions, "takeovers": len(world.takeovers()), "seconds": round(time.monotonic() - started), "seed": seed}
 
 
 def main():
@@ -165,7 +174,7 @@ def main():
     folder.chmod(0o755)
     seen = under_fire(folder, o.seconds, o.runs, o.replicas, o.seed)
     shutil.rmtree(folder)
-    print("under fire: " + ", ".join(f"{k} {v}" for k, v in seen.items()) + "; lost 0, made twice 0, stuck 0")
+    print("under fire: " + ", ".join(f"{k} {v}" for k, v in seen.items()) + "; lost 0, made twice 0, orphans 0, stuck 0")
 
 
 if __name__ == "__main__":

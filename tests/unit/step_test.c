@@ -440,6 +440,13 @@ static void assert_laws(const struct step *s, const struct outcome *o, const str
     /* What may still land is not left alone. */
     if (c->type == CMD_CANCEL && is_maybe && s->op != OP_STOP)
         assert_true(s->is_lagging || c->is_found);
+    /* A mark that may still be taken off is waited for as well. */
+    if (c->type == CMD_DONE && is_maybe && s->op == OP_UPDATE && s->goal == GOAL_RELEASED)
+        assert_int_not_equal(c->why, WHY_MATCHES);
+    /* Found by the crash matrix: a stop or a deletion whose answer was lost ended its step and left
+     * the intent as if something were still uncertain. */
+    if (c->type == CMD_DONE && is_maybe && s->op != OP_CREATE && !c->is_refund)
+        assert_true(step_settles(s, c));
     if (c->type == CMD_SEND)
         assert_int_equal(o->type, OUT_MARKED);
     if (c->is_refund)
