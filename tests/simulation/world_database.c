@@ -203,10 +203,7 @@ static void save(struct world *w, struct row *row, const struct replica *p)
         row->spent -= row->spent > 0;
     if (c->type == CMD_SAVE || (c->is_found && c->type != CMD_RETRY))
         row->resource = p->found >= 0 ? p->found : row->resource;
-    s->failures =
-        is_trouble
-            ? (is_first_trouble(p) ? 1 : p->copy.step.failures + 1)
-            : 0;
+    s->failures = is_trouble ? (is_first_trouble(p) ? 1 : p->copy.step.failures + 1) : 0;
     row->waiting_for = c->why;
     row->quota_since_ms = c->why != WHY_QUOTA        ? 0
                           : row->quota_since_ms != 0 ? row->quota_since_ms
