@@ -147,8 +147,13 @@ static void twist_schema(const struct worker *k, struct work *w, json_t *body)
 
 static void twist_import(const struct worker *k, struct work *w, json_t *body)
 {
+    const struct currency any_finished = { .is_finished = true };
+
     (void) k;
     json_object_set_new(body, "dataSource", json_pack("{s:s}", "dataLocation", w->look.location));
+    /* The service adds to data only where some is: the first import of a dataset is FULL. */
+    if (decide_current(w->look.items, &any_finished) == SIZE_MAX)
+        json_object_set_new(body, "importMode", json_string("FULL"));
 }
 
 static void twist_batch(const struct worker *k, struct work *w, json_t *body)

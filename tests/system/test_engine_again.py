@@ -54,6 +54,21 @@ def test_an_update_without_news_is_skipped(server):
     assert results(run(server, "news", "trainUpdate")) == {"solutionVersion/news-s0": "created", "campaign/news-c0": "updated"}
 
 
+def test_the_first_import_is_full(server):
+    """INCREMENTAL adds to data that is there. The first import of a dataset was sent so, too, though the documentation said FULL: Amazon
+    refused it, and a config that asks for INCREMENTAL never got any data."""
+    document = config("adds", solutions=0)
+    document["datasets"]["serviceConfig"] = {"importMode": "INCREMENTAL"}
+    server.put_data("adds")
+    apply(server, document)
+    dataset = live(server, "adds")["dataset/adds/INTERACTIONS"]["datasetArn"]
+    for _ in range(2):
+        assert run(server, "adds", "import", force=True)["result"] == "changed"
+    jobs = server.aws("personalize").list_dataset_import_jobs(datasetArn=dataset)["datasetImportJobs"]
+    jobs.sort(key=lambda job: job["creationDateTime"])
+    assert [(job["importMode"], job["status"]) for job in jobs] == [("FULL", "ACTIVE")] + 2 * [("INCREMENTAL", "ACTIVE")]
+
+
 def test_a_training_that_was_tried_again_stays_in_the_history_as_failed(server, faults):
     """The first attempt was listed as CREATE PENDING for ever: its step had gone on to the second."""
     document = config("twice")
